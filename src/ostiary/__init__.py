@@ -1,0 +1,3 @@
+"""Ostiary: a doorkeeper for AI coding tools."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The nouns of Ostiary as frozen dataclasses; standard library only."""

@@ -1,0 +1,25 @@
+"""What a declarative file says, after parsing."""
+
+from dataclasses import dataclass
+
+from ostiary.model.connection import Connection
+from ostiary.model.rule import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class SecretReference:
+    """Where a Secret lives: `provider` is `stored`, `env` or `file`; `reference` the variable's or file's name
+    (empty for `stored`, which is set with `ostiary secret set`)."""
+
+    name: str
+    provider: str
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Names are unique within each tuple; every name a connection or rule uses exists."""
+
+    secrets: tuple[SecretReference, ...] = ()
+    connections: tuple[Connection, ...] = ()
+    rules: tuple[Rule, ...] = ()

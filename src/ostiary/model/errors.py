@@ -1,0 +1,88 @@
+"""Every failure a person can meet: whose fault it is, a stable code, a sentence, and what to do next."""
+
+
+class OstiaryError(Exception):
+    """Root of all errors. `str()` is the public sentence; `next_step` says what to do about it."""
+
+    code = "internal"
+
+    def __init__(self, sentence: str, next_step: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.sentence} {self.next_step}".strip()
+
+
+class CallerError(OstiaryError):
+    """The one who asked can mend it."""
+
+    code = "bad_request"
+
+
+class OperatorError(OstiaryError):
+    """Whoever runs this installation can mend it: configuration, files, disks, keys."""
+
+    code = "configuration"
+
+
+class RefusedError(OstiaryError):
+    """Understood and not permitted."""
+
+    code = "denied"
+
+
+class NotFoundError(CallerError):
+    code = "not_found"
+
+
+class UnreachableError(OperatorError):
+    """A server that should answer does not."""
+
+    code = "not_reachable"
+
+
+class StorageUnavailableError(OperatorError):
+    """A record could not be made durable; the caller must not go on."""
+
+    code = "audit_unavailable"
+
+
+class SecretUnavailableError(OperatorError):
+    """The secret's provider gave nothing usable; the value is never part of the message."""
+
+    code = "secret_unavailable"
+
+
+class IntegrityError(OperatorError):
+    """Stored data is not what was written. `index` is the first bad entry where there is one."""
+
+    code = "integrity"
+
+    def __init__(self, sentence: str, next_step: str = "", index: int | None = None) -> None:
+        super().__init__(sentence, next_step)
+        self.index = index
+
+
+class GatewayRefusal(OstiaryError):
+    """An answer the gateway gives itself instead of forwarding. `status` and `code` are the outside contract's.
+
+    `retry_after_s` becomes a Retry-After header; `close` says that the framing is in doubt and the connection ends.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        sentence: str,
+        next_step: str = "",
+        *,
+        close: bool = False,
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(sentence, next_step)
+        self.status = status
+        self.code = code
+        self.close = close
+        self.retry_after_s = retry_after_s

@@ -1,0 +1,98 @@
+"""Every setting with its type, unit, default and help. `docs/settings.md` is generated from this table."""
+
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+MIB = 1024 * 1024
+
+
+def _setting(default: Any, help_text: str, unit: str = "") -> Any:
+    return field(default=default, metadata={"help": help_text, "unit": unit})
+
+
+def default_home() -> Path:
+    return Path.home() / ".local" / "share" / "ostiary"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Read from `OSTIARY_<NAME>` in upper case; command-line options win over the environment."""
+
+    home: Path = field(
+        default_factory=default_home,
+        metadata={"help": "Holds everything of an embedded installation.", "unit": "path"},
+    )
+    gateway: str = _setting("127.0.0.1:8420", "Where tools connect.", "address:port")
+    console: str = _setting("127.0.0.1:8421", "Where the API and the console listen.", "address:port")
+    ops: str = _setting("127.0.0.1:8422", "Health, readiness and metrics.", "address:port")
+    tls_cert: str = _setting("", "PEM certificate chain for the gateway and console listeners.", "path")
+    tls_key: str = _setting("", "PEM private key for it.", "path")
+    insecure_plaintext: bool = _setting(False, "Allow a non-loopback listener without TLS (behind a TLS proxy).")
+    allowed_hosts: str = _setting("", "Further names the gateway answers to in Host, comma separated; loopback names and the bound address always count. `*` accepts any name.", "names")
+    log_level: str = _setting("info", "debug, info, warning or error.")
+
+    root_key: str = _setting("", "Root key, 64 hex digits; instead of the file HOME/root.key.", "hex")
+
+    head_max_bytes: int = _setting(64 * 1024, "Largest request or response head.", "bytes")
+    headers_max: int = _setting(128, "Most header fields in one head.", "fields")
+    target_max_bytes: int = _setting(16 * 1024, "Longest request target.", "bytes")
+    client_head_timeout_s: float = _setting(10.0, "A request head must be complete after this.", "seconds")
+    client_body_timeout_s: float = _setting(60.0, "Longest silence while a request body is expected.", "seconds")
+    client_idle_timeout_s: float = _setting(75.0, "A connection without a request is closed after this.", "seconds")
+    client_write_timeout_s: float = _setting(120.0, "Longest time a client may read nothing of a waiting answer.", "seconds")
+    upstream_connect_timeout_s: float = _setting(10.0, "Name, TCP and TLS to the upstream.", "seconds")
+    upstream_head_timeout_s: float = _setting(600.0, "The upstream's first byte (models think long).", "seconds")
+    upstream_idle_timeout_s: float = _setting(330.0, "Longest silence inside an answer.", "seconds")
+    upstream_pool_idle_s: float = _setting(55.0, "How long an unused upstream connection is kept.", "seconds")
+    upstream_connections_max: int = _setting(512, "Most connections to one upstream.", "connections")
+    client_connections_max: int = _setting(12_000, "Most client connections; more are refused at once.", "connections")
+    drain_timeout_s: float = _setting(30.0, "On SIGTERM, running exchanges may finish within this.", "seconds")
+    write_buffer_bytes: int = _setting(256 * 1024, "Bytes waiting for a slow peer before reading pauses.", "bytes")
+
+    judged_body_max_bytes: int = _setting(128 * MIB, "Largest request body that can be held for approval.", "bytes")
+    decoded_ratio_max: int = _setting(200, "A compressed body may grow by this factor (beyond its first MiB).", "factor")
+    recording_body_max_bytes: int = _setting(64 * MIB, "Recorded of each body; the rest is hashed and counted.", "bytes")
+    recording_queue_bytes: int = _setting(32 * MIB, "Frames waiting for the recorder before streams are slowed.", "bytes")
+    session_gap_s: float = _setting(1800.0, "Silence that ends a session where the tool names none.", "seconds")
+    checkpoint_interval_s: float = _setting(1.0, "How often the audit log's head is signed while it grows.", "seconds")
+    audit_segment_bytes: int = _setting(256 * MIB, "Size at which a log file is closed and a new one begun.", "bytes")
+    secret_cache_s: float = _setting(60.0, "How long a secret fetched from its provider is reused.", "seconds")
+    secret_grace_s: float = _setting(86_400.0, "How long the previous value is still masked after a rotation.", "seconds")
+    token_ttl_s: float = _setting(12 * 3600.0, "Life of a token when none is asked for.", "seconds")
+    token_ttl_max_s: float = _setting(30 * 86_400.0, "Longest life of a token.", "seconds")
+    approvals_waiting_max: int = _setting(20, "Open approvals one actor may have.", "approvals")
+
+    @classmethod
+    def from_environment(cls, environment: dict[str, str] | None = None, **overrides: Any) -> "Settings":
+        """Defaults, then `OSTIARY_*`, then `overrides` that are not None.
+
+        Raises `ValueError` naming the variable whose value does not fit.
+        """
+        source = os.environ if environment is None else environment
+        values: dict[str, Any] = {}
+        for entry in fields(cls):
+            text = source.get(f"OSTIARY_{entry.name.upper()}")
+            if text is not None and text != "":
+                values[entry.name] = _parse(entry.name, entry.type, text)
+        values.update({name: value for name, value in overrides.items() if value is not None})
+        return cls(**values)
+
+
+def _parse(name: str, kind: object, text: str) -> Any:
+    label = kind if isinstance(kind, str) else getattr(kind, "__name__", "str")
+    try:
+        match label:
+            case "bool":
+                return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
+            case "int":
+                return int(text)
+            case "float":
+                return float(text)
+            case "Path":
+                return Path(text).expanduser()
+            case _:
+                return text
+    except (KeyError, ValueError):
+        raise ValueError(f"OSTIARY_{name.upper()}={text!r} is not a {label}.") from None
