@@ -1,0 +1,86 @@
+# `make` lists the targets. Everything is installed into .venv from the hash-pinned requirements*.txt.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV ?= $(or $(wildcard $(BIN)/uv),uv)
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+INSTALL := $(PIP) --require-hashes --only-binary :all:
+STAMP := $(VENV)/stamp
+RUN_ARGS ?=
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test lint e2e bench docs lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: $(STAMP)-run ## start the gateway on its embedded default (RUN_ARGS="--gateway 127.0.0.1:9000" for options)
+	@exec $(BIN)/ostiary serve $(RUN_ARGS)
+
+demo: $(STAMP)-run ## play the whole story with a local stand-in for Cursor's API: no account, no internet
+	@exec $(BIN)/ostiary demo
+
+test: $(STAMP)-dev ## the whole fast suite; CI runs exactly this after `make lint`
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+lint: $(STAMP)-dev ## ruff, mypy and the import rules of the architecture
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+e2e: $(STAMP)-dev $(STAMP)-e2e ## the official SDKs, unchanged, against local upstreams through the gateway
+	$(BIN)/python -m pytest tests/e2e $(PYTEST_ARGS)
+
+bench: $(STAMP)-dev $(STAMP)-bench ## throughput, latency and memory beside nginx and Envoy
+	$(BIN)/python -m bench
+
+docs: $(STAMP)-dev $(STAMP)-docs ## the documentation as web pages in docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+clean: ## remove .venv and everything that was made
+	rm -rf $(VENV) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# -- the environment ---------------------------------------------------------------------------------------------
+
+# A virtual environment copied from elsewhere, or left half-made, has no stamp and is made anew over what is there.
+$(STAMP)-venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Ostiary needs Python 3.11 or newer; '$(PYTHON)' is not. Install it, or name one: make PYTHON=python3.12"; exit 1; } >&2
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing Debian's python3-venv, which creating .venv needs."; \
+	    apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends python3-venv >/dev/null; \
+	  else \
+	    echo "Creating .venv needs Debian's python3-venv package: run 'sudo apt-get install python3-venv', then the same make again." >&2; exit 1; \
+	  fi; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(STAMP)-run: $(STAMP)-venv requirements.txt pyproject.toml src/ostiary/__init__.py
+	$(INSTALL) -r requirements.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(STAMP)-dev $(STAMP)-docs $(STAMP)-e2e $(STAMP)-bench: $(STAMP)-%: $(STAMP)-run requirements-%.txt
+	$(INSTALL) -r requirements-$*.txt
+	@touch $@
+
+# -- the lock ----------------------------------------------------------------------------------------------------
+
+GROUPS_LOCKED := dev docs e2e bench
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+# Everything is resolved together once, so that a package has the same version in every file it appears in.
+# What is pinned stays unless it must change; LOCK_ARGS=--upgrade (or "--upgrade-package NAME") moves it.
+lock: ## resolve pyproject.toml and requirements.in again into the requirements*.txt (needs uv)
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	mkdir -p build
+	cat requirements*.txt >build/everything.txt
+	$(COMPILE) $(LOCK_ARGS) pyproject.toml requirements.in $(GROUPS_LOCKED:%=--group %) -o build/everything.txt
+	$(COMPILE) pyproject.toml requirements.in -c build/everything.txt -o requirements.txt
+	for group in $(GROUPS_LOCKED); do \
+	  $(COMPILE) --group $$group -c build/everything.txt -o requirements-$$group.txt || exit 1; done
