@@ -1,0 +1,1 @@
+"""May they? Rules, evaluated to a Decision that always says why."""

@@ -1,0 +1,156 @@
+"""Rules compiled once, then asked for every request: deny beats ask beats allow, and nothing matching is a deny."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ostiary.model.actor import Actor, ActorKind
+from ostiary.model.decision import Allow, Ask, Decision, Deny
+from ostiary.model.operation import Class, Operation
+from ostiary.model.rule import ApprovalTerms, Effect, Rule, Who
+from ostiary.policy import explanation
+from ostiary.policy.patterns import CLASS_PREFIX, glob_matches, split_patterns
+
+REMEMBERED_CONNECTIONS_MAX = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Operations:
+    """What a rule's `operations` match. An operation without a name is one the Kind does not know."""
+
+    everything: bool
+    names: frozenset[str]
+    globs: tuple[str, ...]
+    classes: frozenset[Class]
+
+    @classmethod
+    def of(cls, entries: Sequence[str]) -> "_Operations":
+        classes = frozenset(
+            class_ for entry in entries for class_ in Class if entry == f"{CLASS_PREFIX}{class_.value}"
+        )
+        names, globs = split_patterns(entry for entry in entries if not entry.startswith(CLASS_PREFIX))
+        return cls(everything=not entries, names=names, globs=globs, classes=classes)
+
+    def include(self, operation: Operation) -> bool:
+        return bool(operation.name) and (
+            self.everything
+            or operation.name in self.names
+            or not self.classes.isdisjoint(operation.classes)
+            or any(glob_matches(glob, operation.name) for glob in self.globs)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _CompiledRule:
+    rule: Rule
+    operations: _Operations
+
+    def matches(self, actor: Actor, operation: Operation) -> bool:
+        if not speaks_of(self.rule.who, actor):
+            return False
+        if not operation.name:
+            # Nobody can have meant to allow what nobody knows; to deny everything includes the unknown.
+            return self.rule.effect is Effect.DENY and self.operations.everything
+        return self.operations.include(operation)
+
+
+@dataclass(frozen=True, slots=True)
+class _ConnectionRules:
+    """The rules that can match on one connection, each tuple ordered by name."""
+
+    deny: tuple[_CompiledRule, ...]
+    ask: tuple[_CompiledRule, ...]
+    allow: tuple[_CompiledRule, ...]
+
+
+def speaks_of(who: Who, actor: Actor) -> bool:
+    """Whether a rule is about `actor`. A person's agent is bound by what is said of the person, too."""
+    if not (who.groups or who.users or who.services or who.agents):
+        return True
+    if not who.groups.isdisjoint(actor.groups):
+        return True
+    match actor.kind:
+        case ActorKind.SERVICE:
+            return actor.name in who.services
+        case ActorKind.AGENT:
+            return actor.name in who.users or actor.agent in who.agents
+        case ActorKind.USER:
+            return actor.name in who.users
+
+
+class Policy:
+    """A fixed set of rules. The same arguments always give an equal Decision, so callers may remember it."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        """The order of `rules` has no meaning."""
+        compiled = [
+            _CompiledRule(rule, _Operations.of(rule.operations)) for rule in sorted(rules, key=lambda rule: rule.name)
+        ]
+        self._anywhere: list[_CompiledRule] = []
+        self._on_name: dict[str, list[_CompiledRule]] = {}
+        self._on_glob: list[tuple[tuple[str, ...], _CompiledRule]] = []
+        for entry in compiled:
+            if not entry.rule.on:
+                self._anywhere.append(entry)
+                continue
+            names, globs = split_patterns(entry.rule.on)
+            for name in names:
+                self._on_name.setdefault(name, []).append(entry)
+            if globs:
+                self._on_glob.append((globs, entry))
+        self._by_connection: dict[str, _ConnectionRules] = {name: self._collect(name) for name in self._on_name}
+
+    def decide(self, actor: Actor, connection: str, operation: Operation) -> Decision:
+        """What the rules say. With several asking rules the strictest of all their terms hold."""
+        if not _token_reaches(actor, connection):
+            return Deny(rule=None, why=explanation.why_token_limited(connection))
+        rules = self._rules_on(connection)
+        for entry in rules.deny:
+            if entry.matches(actor, operation):
+                return Deny(entry.rule.name, explanation.why_denied(entry.rule, connection, operation))
+        asking = [entry.rule for entry in rules.ask if entry.matches(actor, operation)]
+        if asking:
+            terms = strictest_terms([rule.approval for rule in asking])
+            why = explanation.why_asked(asking, connection, operation, terms)
+            return Ask(asking[0].name, why, terms)
+        for entry in rules.allow:
+            if entry.matches(actor, operation):
+                return Allow(entry.rule.name, explanation.why_allowed(entry.rule))
+        return Deny(rule=None, why=explanation.why_no_rule(actor, connection, operation))
+
+    def knows(self, actor: Actor, connection: str) -> bool:
+        """Whether any rule on the connection speaks of the actor; without one it does not exist for them."""
+        rules = self._rules_on(connection)
+        return _token_reaches(actor, connection) and any(
+            speaks_of(entry.rule.who, actor) for group in (rules.allow, rules.ask, rules.deny) for entry in group
+        )
+
+    def _rules_on(self, connection: str) -> _ConnectionRules:
+        found = self._by_connection.get(connection)
+        if found is None:
+            found = self._collect(connection)
+            if len(self._by_connection) < REMEMBERED_CONNECTIONS_MAX:
+                self._by_connection[connection] = found
+        return found
+
+    def _collect(self, connection: str) -> _ConnectionRules:
+        matching = {id(entry): entry for entry in (*self._anywhere, *self._on_name.get(connection, ()))}
+        for globs, entry in self._on_glob:
+            if any(glob_matches(glob, connection) for glob in globs):
+                matching[id(entry)] = entry
+        ordered = sorted(matching.values(), key=lambda entry: entry.rule.name)
+        by_effect = {
+            effect: tuple(entry for entry in ordered if entry.rule.effect is effect) for effect in Effect
+        }
+        return _ConnectionRules(by_effect[Effect.DENY], by_effect[Effect.ASK], by_effect[Effect.ALLOW])
+
+
+def strictest_terms(terms: Sequence[ApprovalTerms]) -> ApprovalTerms:
+    return ApprovalTerms(
+        hold_s=min(entry.hold_s for entry in terms),
+        expires_s=min(entry.expires_s for entry in terms),
+        reason_required=any(entry.reason_required for entry in terms),
+    )
+
+
+def _token_reaches(actor: Actor, connection: str) -> bool:
+    return actor.connections is None or connection in actor.connections
