@@ -1,0 +1,166 @@
+"""The leak oracle: says where a key can be read out of anything a test could reach.
+
+A fragment of eight bytes of the key counts as a leak, in any of these forms: raw (letters in either case), hex
+(either case, with or without separators), UTF-16 of either byte order, base64 at the three offsets in both
+alphabets; each of them also behind up to three layers of percent encoding, JSON or C escapes, HTML entities, line
+wrapping or a compressed container.
+"""
+
+import base64
+import html
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import brotli
+import re2
+import zstandard
+
+FRAGMENT_BYTES = 8
+
+_PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
+_UNICODE_ESCAPE = re.compile(rb"\\(?:u\{?0*([0-9a-fA-F]{2,4})\}?|x([0-9a-fA-F]{2})|([\"\\/]))")
+_BETWEEN_HEX = "[^0-9a-fA-F]{0,3}(?:0[xX])?"
+_LARGE = 256 * 1024
+_WHITE = re.compile(rb"(?:[\r\n\t ]|\\r|\\n|=\r?\n)+")
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """`form` is the encoding, `view` what had to be undone before it showed."""
+
+    artefact: str
+    form: str
+    view: str
+    offset: int
+    excerpt: bytes
+
+    def __str__(self) -> str:
+        return f"{self.artefact}: {self.form} ({self.view}) at {self.offset}: {self.excerpt!r}"
+
+
+class LeakOracle:
+    """Knows one secret value. `fragment_bytes` is the shortest part of it that counts."""
+
+    def __init__(self, value: bytes, fragment_bytes: int = FRAGMENT_BYTES) -> None:
+        size = min(fragment_bytes, len(value))
+        fragments = sorted({value[start : start + size] for start in range(len(value) - size + 1)})
+        self.value = value
+        self._forms = {form: _compiled(patterns) for form, patterns in _patterns(fragments).items()}
+
+    def search(self, artefact: str, data: bytes) -> list[Leak]:
+        """Every form found in `data`, at most one leak for each form and view."""
+        leaks = []
+        for view, content in _views(data):
+            for form, pattern in self._forms.items():
+                match = pattern.search(content)
+                if match:
+                    start = match.start()
+                    excerpt = content[max(0, start - 16) : match.end() + 16]
+                    leaks.append(Leak(artefact, form, view, start, excerpt))
+        return leaks
+
+    def search_path(self, path: Path) -> list[Leak]:
+        """The same for a file or everything below a directory, names included."""
+        if path.is_dir():
+            found = self.search("file names", "\n".join(str(entry) for entry in path.rglob("*")).encode())
+            for entry in sorted(path.rglob("*")):
+                if entry.is_file() and not entry.is_symlink():
+                    found += self.search(str(entry), entry.read_bytes())
+            return found
+        return self.search(str(path), path.read_bytes())
+
+
+def _patterns(fragments: list[bytes]) -> dict[str, list[str]]:
+    base64_needles = sorted({needle for fragment in fragments for needle in _base64_needles(fragment)})
+    return {
+        "raw": ["".join(_either_case(byte) for byte in fragment) for fragment in fragments],
+        "hex": [_BETWEEN_HEX.join(_hex_pair(byte) for byte in fragment) for fragment in fragments],
+        "utf-16-le": ["".join(_literal(byte) + r"\x{00}" for byte in fragment) for fragment in fragments],
+        "utf-16-be": ["".join(r"\x{00}" + _literal(byte) for byte in fragment) for fragment in fragments],
+        "base64": ["".join(_literal(byte) for byte in needle) for needle in base64_needles],
+    }
+
+
+def _compiled(patterns: list[str]) -> "re2._Regexp":
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.max_mem = 64 << 20
+    return re2.compile("|".join(patterns).encode(), options)
+
+
+def _literal(byte: int) -> str:
+    return rf"\x{{{byte:02x}}}"
+
+
+def _either_case(byte: int) -> str:
+    letter = bytes([byte])
+    if letter.isalpha():
+        return f"[{letter.lower().decode()}{letter.upper().decode()}]"
+    return _literal(byte)
+
+
+def _hex_pair(byte: int) -> str:
+    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in f"{byte:02x}")
+
+
+def _base64_needles(fragment: bytes) -> Iterator[bytes]:
+    """The characters that depend on the fragment alone, for each alignment and alphabet."""
+    for offset in range(3):
+        encoded = base64.b64encode(bytes(offset) + fragment + bytes(3))
+        first = -(-offset * 8 // 6)
+        last = (offset + len(fragment)) * 8 // 6
+        needle = encoded[first:last]
+        yield needle
+        yield needle.translate(bytes.maketrans(b"+/", b"-_"))
+
+
+def _views(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """`data` and what it turns into when encodings are undone, three deep; less deep for large artefacts."""
+    deepest = 3 if len(data) <= _LARGE else 2 if data[:_LARGE].isascii() else 1
+    seen = {data}
+    waiting = [("as is", data, 0)]
+    while waiting:
+        name, content, depth = waiting.pop(0)
+        yield name, content
+        if depth == deepest:
+            continue
+        for step, undone in _undone(content):
+            if undone not in seen:
+                seen.add(undone)
+                waiting.append((f"{name} > {step}", undone, depth + 1))
+
+
+def _undone(data: bytes) -> Iterator[tuple[str, bytes]]:
+    if b"%" in data:
+        yield "percent", _PERCENT.sub(lambda match: bytes([int(match[1], 16)]), data)
+    if b"\\" in data:
+        yield "escapes", _UNICODE_ESCAPE.sub(_unescaped, data)
+    if b"&" in data:
+        yield "entities", html.unescape(data.decode("latin-1")).encode("utf-8", "replace")
+    if _WHITE.search(data):
+        yield "unwrapped", _WHITE.sub(b"", data)
+    yield from _decompressed(data)
+
+
+def _unescaped(match: "re.Match[bytes]") -> bytes:
+    if match[3]:
+        return match[3]
+    return chr(int(match[1] or match[2], 16)).encode("utf-8", "replace")
+
+
+def _decompressed(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """What a compressed container holds, as far as it can be read."""
+    try:
+        if data[:2] == b"\x1f\x8b":
+            yield "gzip", zlib.decompressobj(31).decompress(data)
+        elif data[:4] == b"\x28\xb5\x2f\xfd":
+            yield "zstd", zstandard.ZstdDecompressor().decompressobj().decompress(data)
+        elif data[:1] == b"x":
+            yield "zlib", zlib.decompressobj().decompress(data)
+        elif 0 < len(data) < 65536 and not data.isascii():
+            yield "brotli", brotli.decompress(data)
+    except (zlib.error, zstandard.ZstdError, brotli.error):
+        return
