@@ -9,6 +9,7 @@ INSTALL := $(PIP) --require-hashes --only-binary :all:
 STAMP := $(VENV)/stamp
 RUN_ARGS ?=
 PYTEST_ARGS ?=
+NODE := tests/e2e/node
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test lint e2e bench docs lock clean
@@ -30,7 +31,7 @@ lint: $(STAMP)-dev ## ruff, mypy and the import rules of the architecture
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-e2e: $(STAMP)-dev $(STAMP)-e2e ## the official SDKs, unchanged, against local upstreams through the gateway
+e2e: $(STAMP)-dev $(STAMP)-e2e $(NODE)/node_modules/.package-lock.json ## real SDKs and tools, unchanged, against local upstreams through the gateway
 	$(BIN)/python -m pytest tests/e2e $(PYTEST_ARGS)
 
 bench: $(STAMP)-dev $(STAMP)-bench ## throughput, latency and memory beside nginx and Envoy
@@ -66,6 +67,12 @@ $(STAMP)-run: $(STAMP)-venv requirements.txt pyproject.toml src/ostiary/__init__
 
 $(STAMP)-dev $(STAMP)-docs $(STAMP)-e2e $(STAMP)-bench: $(STAMP)-%: $(STAMP)-run requirements-%.txt
 	$(INSTALL) -r requirements-$*.txt
+	@touch $@
+
+# The real tools that the end-to-end tests run: about 1.2 GB, linux-x64, Node 22 among them.
+$(NODE)/node_modules/.package-lock.json: $(NODE)/package.json $(NODE)/package-lock.json
+	@command -v npm >/dev/null || { echo "make e2e needs npm: 'apt-get install npm', then the same make again." >&2; exit 1; }
+	cd $(NODE) && npm ci --silent
 	@touch $@
 
 # -- the lock ----------------------------------------------------------------------------------------------------
