@@ -1,0 +1,1 @@
+"""Keys at rest and keys at work: sealing and injection. Pure rules."""
