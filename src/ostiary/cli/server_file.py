@@ -1,0 +1,27 @@
+"""HOME/server.json: what a running server says of itself to the commands beside it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ostiary.settings import Settings
+
+
+def read_server_file(home: Path) -> dict[str, Any]:
+    """What the file holds; empty when it is missing or unreadable. It may be left from a server that was killed."""
+    try:
+        value = json.loads((home / "server.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def gateway_url(home: Path) -> str:
+    """`http://127.0.0.1:8420`: where tools on this machine reach the gateway."""
+    settings = Settings.from_environment()
+    address = str(read_server_file(home).get("gateway") or settings.gateway)
+    if "://" in address:
+        return address
+    host, _, port = address.rpartition(":")
+    reachable = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104 - a bound address, made reachable
+    return f"{'https' if settings.tls_cert else 'http'}://{reachable}:{port}"

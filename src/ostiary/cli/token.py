@@ -1,0 +1,111 @@
+"""`ostiary token`."""
+
+import sys
+
+import click
+
+from ostiary.cli.client import rows_of
+from ostiary.cli.invocation import Command, Group, Invocation, pass_invocation
+from ostiary.cli.terminal import moment, print_json, print_table, seconds_from, visible
+
+
+class _TimeSpan(click.ParamType):
+    """`1h`, `30m`, … as seconds."""
+
+    name = "time"
+
+    def convert(self, value: object, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        try:
+            return value if isinstance(value, float) else seconds_from(str(value))
+        except ValueError as error:
+            self.fail(str(error), parameter, context)
+
+
+def _names(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> list[str]:
+    """`-x a,b -x c` as a, b, c."""
+    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+
+
+@click.group(cls=Group)
+def token() -> None:
+    """Create, list and revoke the tokens that tools hold."""
+
+
+@token.command()
+@click.option("--actor", required=True, metavar="NAME", help="Who the token speaks for.")
+@click.option("--kind", type=click.Choice(["user", "service"]), default="user", help="A person or a service account.")
+@click.option("--agent", metavar="LABEL", help="The tool that acts for the person; makes an agent's token.")
+@click.option("--groups", multiple=True, metavar="A,B", callback=_names, help="Groups the actor belongs to.")
+@click.option("--ttl", type=_TimeSpan(), metavar="TIME", help="How long it lives: 90s, 15m, 12h, 7d (default 12h).")
+@click.option("--connection", "connections", multiple=True, metavar="C", callback=_names, help="Only for this one.")
+@pass_invocation
+def create(
+    invocation: Invocation,
+    actor: str,
+    kind: str,
+    agent: str | None,
+    groups: list[str],
+    ttl: float | None,
+    connections: list[str],
+) -> None:
+    """Make a token and print it once: alone on standard output when that is a pipe."""
+    if agent and kind == "service":
+        raise click.UsageError("--agent belongs to a person's token; leave out --kind service.")
+    request: dict[str, object] = {"actor": actor, "kind": "agent" if agent else kind, "groups": groups}
+    optional: dict[str, object] = {"agent": agent, "ttl_s": ttl, "connections": connections or None}
+    request |= {name: value for name, value in optional.items() if value is not None}
+    result = invocation.server.post("tokens", body=request)
+    if invocation.json:
+        print_json(result)
+        return
+    expiry = moment(result.get("expires_at"))
+    for name in result.get("unknown_connections") or []:
+        print(f"Note: there is no connection {visible(name)} yet.", file=sys.stderr)
+    if sys.stdout.isatty():
+        print(f"Token for {visible(actor)}, valid until {expiry}. It is shown this once:", file=sys.stderr)
+    print(result["token"])
+    if sys.stdout.isatty():
+        print("Give it to the tool: ostiary setup cursor|claude-code|codex|opencode", file=sys.stderr)
+
+
+@token.command("list")
+@pass_invocation
+def list_tokens(invocation: Invocation) -> None:
+    """List the tokens that were made: whose, until when, last used; never the token itself."""
+    result = invocation.server.get("tokens")
+    if invocation.json:
+        print_json(result)
+        return
+    rows = rows_of(result, "tokens")
+    if not rows:
+        print("No token yet. Make one: ostiary token create --actor NAME")
+        return
+    print_table(
+        ["ID", "ACTOR", "KIND", "AGENT", "GROUPS", "CONNECTIONS", "EXPIRES", "LAST USED", "STATE"],
+        [
+            [
+                row.get("id"),
+                row.get("actor") or row.get("name"),
+                row.get("kind"),
+                row.get("agent"),
+                ",".join(sorted(row.get("groups") or [])),
+                ",".join(sorted(row.get("connections") or [])) or "all",
+                moment(row.get("expires_at")),
+                moment(row.get("last_used_at") or row.get("used_at")),
+                "revoked" if row.get("revoked_at") or row.get("revoked") else "live",
+            ]
+            for row in rows
+        ],
+    )
+
+
+@token.command()
+@click.argument("token_id", metavar="ID")
+@pass_invocation
+def revoke(invocation: Invocation, token_id: str) -> None:
+    """End the token ID now; its running exchanges end within five seconds."""
+    result = invocation.server.delete("tokens", token_id)
+    if invocation.json:
+        print_json(result if result is not None else {"id": token_id, "revoked": True})
+    else:
+        print(f"The token {visible(token_id)} is revoked.")
