@@ -1,10 +1,11 @@
-"""A JSON body for reading: every key in its order, doubled ones too, numbers as they were written, secrets withheld."""
+"""A JSON body for reading: every key in its order, doubled ones too, numbers as written, secrets withheld."""
 
 import json
 from collections.abc import Sequence
 
 WITHHELD = "[withheld]"
-STRING_MAX_CHARACTERS = 4000
+STRING_HEAD_CHARACTERS = 3000
+STRING_TAIL_CHARACTERS = 1000
 _INDENT = "  "
 _DEPTH_MAX = 64
 
@@ -21,7 +22,7 @@ class _Pairs(list[tuple[str, object]]):
     __slots__ = ()
 
 
-class UnreadableJson(Exception):  # noqa: N818 - a verdict on the body, caught one level up
+class UnreadableJson(Exception):
     """Not JSON, or JSON too deep to be read by a person."""
 
 
@@ -60,7 +61,9 @@ class _View:
             )
         elif isinstance(node, list):
             self._members(
-                [("", child, _below(secret_paths, str(position))) for position, child in enumerate(node)], "[]", depth
+                [("", child, _below(secret_paths, str(position))) for position, child in enumerate(node)],
+                "[]",
+                depth,
             )
         elif isinstance(node, _Literal):
             self.out.append(node)
@@ -87,7 +90,12 @@ def _below(paths: list[tuple[str, ...]], key: str) -> list[tuple[str, ...]]:
 
 
 def _quoted(text: str) -> str:
-    more = len(text) - STRING_MAX_CHARACTERS
+    """The string as JSON; of a long one both ends, since what matters may stand behind padding."""
+    more = len(text) - STRING_HEAD_CHARACTERS - STRING_TAIL_CHARACTERS
     if more <= 0:
         return json.dumps(text, ensure_ascii=False)
-    return json.dumps(text[:STRING_MAX_CHARACTERS], ensure_ascii=False) + f" (and {more:,} more characters)"
+    head, tail = text[:STRING_HEAD_CHARACTERS], text[-STRING_TAIL_CHARACTERS:]
+    return (
+        f"{json.dumps(head, ensure_ascii=False)} (then {more:,} characters not shown, then)"
+        f" {json.dumps(tail, ensure_ascii=False)}"
+    )

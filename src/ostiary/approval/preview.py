@@ -22,9 +22,11 @@ def preview(
     body: bytes,
     secret_fields: Sequence[str] = (),
 ) -> str:
-    """Request line, headers and body as text without hidden characters, and a last paragraph that counts what is
-    hidden, withheld or left out. `body` is the decoded one; a body of many megabytes takes a while, so call this
-    off the event loop. A body with secret fields that is not readable JSON is not shown at all.
+    """Request line, headers and body as text without hidden characters, and a last paragraph that counts what
+    is hidden, withheld or left out.
+
+    `body` is the decoded one; a body of many megabytes takes a while, so call this off the event loop. A body
+    with secret fields that is not readable JSON is not shown at all.
     """
     request_line, hidden = show(f"{method} {target}")
     lines = [request_line]

@@ -5,10 +5,12 @@ import unicodedata
 
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"})
 _INVISIBLE = frozenset(
-    [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0]
-    + [*range(0x180B, 0x1810)]
-    + [*range(0xFE00, 0xFE10)]
-    + [*range(0xE0100, 0xE01F0)]
+    (
+        *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
+        *range(0x180B, 0x1810),
+        *range(0xFE00, 0xFE10),
+        *range(0xE0100, 0xE01F0),
+    )
 )
 """Letters, marks and symbols that draw nothing: fillers, blanks and variation selectors."""
 
@@ -19,8 +21,8 @@ _REMARKABLE = re.compile(rf"(.)\1{{{LONG_RUN - 1},}}|([^ -~\n])", re.DOTALL)
 
 
 def show(text: str, *, keep_newlines: bool = False) -> tuple[str, int]:
-    """`text` with hidden and misleading characters as `‹U+202E›` and padding shortened to `x‹× 1000›`; and how many
-    characters were hidden. Without `keep_newlines` the result is one line."""
+    """`text` with hidden and misleading characters as `‹U+202E›` and padding shortened to `x‹× 1000›`; and
+    how many characters were hidden. Without `keep_newlines` the result is one line."""
     hidden = 0
 
     def replace(match: re.Match[str]) -> str:

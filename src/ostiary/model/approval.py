@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ostiary.model.actor import ActorKind
+
 
 class ApprovalState(StrEnum):
     WAITING = "waiting"
@@ -36,6 +38,8 @@ class Approval:
     asked_at: float
     expires_at: float
     exchange: str
+    actor_kind: ActorKind = ActorKind.USER
+    reason_required: bool = False
     decided_by: str | None = None
     decided_at: float | None = None
     reason: str | None = None

@@ -1,4 +1,4 @@
-"""Rules compiled once, then asked for every request: deny beats ask beats allow, and nothing matching is a deny."""
+"""Rules compiled once, then asked for every request: deny beats ask beats allow; no match is a deny."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -83,7 +83,8 @@ class Policy:
     def __init__(self, rules: Sequence[Rule]) -> None:
         """The order of `rules` has no meaning."""
         compiled = [
-            _CompiledRule(rule, _Operations.of(rule.operations)) for rule in sorted(rules, key=lambda rule: rule.name)
+            _CompiledRule(rule, _Operations.of(rule.operations))
+            for rule in sorted(rules, key=lambda rule: rule.name)
         ]
         self._anywhere: list[_CompiledRule] = []
         self._on_name: dict[str, list[_CompiledRule]] = {}
@@ -97,7 +98,9 @@ class Policy:
                 self._on_name.setdefault(name, []).append(entry)
             if globs:
                 self._on_glob.append((globs, entry))
-        self._by_connection: dict[str, _ConnectionRules] = {name: self._collect(name) for name in self._on_name}
+        self._by_connection: dict[str, _ConnectionRules] = {
+            name: self._collect(name) for name in self._on_name
+        }
 
     def decide(self, actor: Actor, connection: str, operation: Operation) -> Decision:
         """What the rules say. With several asking rules the strictest of all their terms hold."""
@@ -121,7 +124,9 @@ class Policy:
         """Whether any rule on the connection speaks of the actor; without one it does not exist for them."""
         rules = self._rules_on(connection)
         return _token_reaches(actor, connection) and any(
-            speaks_of(entry.rule.who, actor) for group in (rules.allow, rules.ask, rules.deny) for entry in group
+            speaks_of(entry.rule.who, actor)
+            for group in (rules.allow, rules.ask, rules.deny)
+            for entry in group
         )
 
     def _rules_on(self, connection: str) -> _ConnectionRules:

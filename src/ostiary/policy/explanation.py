@@ -1,5 +1,5 @@
-"""The sentences that say why, and what would change it. They are shown to the person who was refused, so they speak
-only of that person, the request, and the rule that decided."""
+"""The sentences that say why, and what would change it. They are shown to the person who was refused, so they
+speak only of that person, the request, and the rule that decided."""
 
 from collections.abc import Sequence
 
@@ -37,8 +37,8 @@ def why_asked(rules: Sequence[Rule], connection: str, operation: Operation, term
     verb = "lets" if len(rules) == 1 else "let"
     said = " ".join(rule.message for rule in rules if rule.message)
     return (
-        f"{word} {names} {verb} {operation.name} on {connection} pass only after somebody approves this very request,"
-        f" within {_duration(terms.expires_s)}." + (f" {said}" if said else "")
+        f"{word} {names} {verb} {operation.name} on {connection} pass only after somebody approves this very"
+        f" request, within {_duration(terms.expires_s)}." + (f" {said}" if said else "")
     )
 
 
@@ -49,14 +49,18 @@ def why_no_rule(actor: Actor, connection: str, operation: Operation) -> str:
             " Check the method and the path."
         )
     classes = ", ".join(sorted(operation.classes))
+    described = f"{operation.name} ({classes})" if classes else operation.name
     return (
-        f"No rule lets {describe_actor(actor)} do {operation.name}" + (f" ({classes})" if classes else "") + f" on {connection}."
+        f"No rule lets {describe_actor(actor)} do {described} on {connection}."
         f" A rule with effect allow or ask whose operations include {operation.name} would change that."
     )
 
 
 def why_token_limited(connection: str) -> str:
-    return f"This token is not valid for the connection {connection}. A token made without that limit would be judged by the rules."
+    return (
+        f"This token is not valid for the connection {connection}."
+        " A token made without that limit would be judged by the rules."
+    )
 
 
 def _duration(seconds: float) -> str:

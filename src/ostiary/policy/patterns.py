@@ -1,4 +1,4 @@
-"""Names and globs as rules write them: `*` is the only wildcard, everything else is literal and case counts."""
+"""Names and globs as rules write them: `*` is the only wildcard, all else is literal and case counts."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ def is_glob(pattern: str) -> bool:
 def glob_matches(pattern: str, name: str) -> bool:
     """Whether `name` fits `pattern`; each `*` stands for any run of characters, an empty one too.
 
-    Takes the leftmost place for every literal piece, which is right for a single wildcard and needs no backtracking.
+    Takes the leftmost place for every literal piece, which needs no backtracking.
     """
     pieces = pattern.split("*")
     if len(pieces) == 1:
