@@ -1,0 +1,1 @@
+"""Ostiary measured end to end against nginx and Envoy: `python -m bench [--quick]`."""
