@@ -19,8 +19,8 @@ class ApprovalState(StrEnum):
 class Approval:
     """One asking. Times are seconds since the epoch; `fingerprint` is the SHA-256 (hex) of the exact request.
 
-    `expires_at` bounds both the answer and the use of the grant. `preview` is the canonical request as the approver
-    sees it, with odd characters escaped and secret fields removed.
+    `expires_at` bounds both the answer and the use of the grant. `preview` is the canonical request as the
+    approver sees it, with odd characters escaped and secret fields removed.
     """
 
     id: str
