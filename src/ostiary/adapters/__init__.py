@@ -1,0 +1,1 @@
+"""What stands on the other side of the ports: stores, desks, keepers, providers."""

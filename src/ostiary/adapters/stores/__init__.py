@@ -1,0 +1,1 @@
+"""Where configuration, sealed secrets, tokens and approvals are kept."""
