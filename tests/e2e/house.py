@@ -1,0 +1,135 @@
+"""One Ostiary for the whole run, started and spoken to as a person would: the command line, nothing else."""
+
+import json
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from processes import Server, clean_environment, free_port, listens, start_server
+from tap import Tap
+
+SENTENCE = "Contractors use the shared notebook instead; ask Dora for a door of your own."
+
+_CONFIGURATION = """\
+version: 1
+secrets:
+  - {{name: openai-key, from: {{env: E2E_OPENAI_KEY}}}}
+  - {{name: anthropic-key, from: {{env: E2E_ANTHROPIC_KEY}}}}
+  - {{name: cursor-key, from: {{env: E2E_CURSOR_KEY}}}}
+  - {{name: stale-key, from: {{env: E2E_STALE_KEY}}}}
+connections:
+  - {{name: openai, kind: openai, upstream: "http://127.0.0.1:{openai}", secret: openai-key, allow_private: true}}
+  - {{name: anthropic, kind: anthropic, upstream: "http://127.0.0.1:{anthropic}", secret: anthropic-key, allow_private: true}}
+  - {{name: cursor, kind: cursor, upstream: "http://127.0.0.1:{cursor}", secret: cursor-key, allow_private: true}}
+  - {{name: openai-stale, kind: openai, upstream: "http://127.0.0.1:{openai}", secret: stale-key, allow_private: true}}
+  - {{name: anthropic-stale, kind: anthropic, upstream: "http://127.0.0.1:{anthropic}", secret: stale-key, allow_private: true}}
+rules:
+  - {{name: developers work, who: {{groups: [developers]}}, effect: allow}}
+  - {{name: contractors may look, who: {{groups: [contractors]}}, operations: ["class:read"], effect: allow}}
+  - name: contractors have a notebook
+    who: {{groups: [contractors]}}
+    operations: [chat.completions.create, responses.create, messages.create, agents.create]
+    effect: deny
+    message: "{sentence}"
+  - name: trainees ask before an agent starts
+    who: {{groups: [trainees]}}
+    on: [cursor]
+    operations: [agents.create]
+    effect: ask
+    approval: {{hold: 60s, expires: 5m}}
+  - {{name: trainees watch, who: {{groups: [trainees]}}, on: [cursor], operations: ["class:read"], effect: allow}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The real ones: only the upstreams and the gateway know them."""
+
+    openai: str
+    anthropic: str
+    cursor: str
+    stale: str
+
+
+class Ostiary:
+    """A served installation in `directory`. `front` is the tap that every tool is pointed at."""
+
+    def __init__(self, directory: Path, keys: Keys, *, openai: Tap, anthropic: Tap, cursor: Tap) -> None:
+        self.home = directory / "home"
+        self._environment = clean_environment(
+            directory / "user",
+            OSTIARY_HOME=str(self.home),
+            E2E_OPENAI_KEY=keys.openai,
+            E2E_ANTHROPIC_KEY=keys.anthropic,
+            E2E_CURSOR_KEY=keys.cursor,
+            E2E_STALE_KEY=keys.stale,
+        )
+        port = free_port()
+        ops_port = free_port()
+        self.log = directory / "serve.log"
+        self._server: Server = start_server(
+            [
+                *_OSTIARY, "serve", "--home", str(self.home), "--gateway", f"127.0.0.1:{port}",
+                "--console", f"127.0.0.1:{free_port()}", "--ops", f"127.0.0.1:{ops_port}",
+            ],
+            self.log,
+            self._environment,
+            lambda: listens(port) and listens(ops_port),
+        )  # fmt: skip
+        self.front = Tap(port)
+        file = directory / "ostiary.yaml"
+        file.write_text(
+            _CONFIGURATION.format(
+                openai=openai.port, anthropic=anthropic.port, cursor=cursor.port, sentence=SENTENCE
+            )
+        )
+        self.command("apply", "-f", str(file))
+
+    def command(self, *arguments: str) -> str:
+        """What `ostiary ARGUMENTS` prints. `AssertionError` with its complaint when it fails."""
+        done = subprocess.run(
+            [*_OSTIARY, *arguments], env=self._environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, f"ostiary {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.command(*arguments, "--json"))
+
+    def token(self, actor: str, groups: str) -> str:
+        return str(self.json("token", "create", "--actor", actor, "--groups", groups, "--ttl", "1h")["token"])
+
+    def url(self, connection: str) -> str:
+        return f"http://127.0.0.1:{self.front.port}/{connection}"
+
+    def approve_next(self, timeout_s: float = 40.0) -> threading.Thread:
+        """A thread that plays the approver: it waits for one approval to be asked and approves it."""
+        thread = threading.Thread(target=self._approve_next, args=(timeout_s,), daemon=True)
+        thread.start()
+        return thread
+
+    def _approve_next(self, timeout_s: float) -> None:
+        import time
+
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            waiting = self.json("approvals", "list")
+            approvals = waiting["approvals"] if isinstance(waiting, dict) else waiting
+            for approval in approvals:
+                if approval["state"] in {"waiting", "pending"}:
+                    self.command("approvals", "approve", approval["id"], "--reason", "a person looked at it")
+                    return
+            time.sleep(0.3)
+
+    def stop(self) -> int:
+        self.front.close()
+        return self._server.stop()
+
+    def said(self) -> str:
+        return self._server.said()
+
+
+_OSTIARY = (sys.executable, "-m", "ostiary")
