@@ -59,7 +59,7 @@ class AdminClient:
     """
 
     def __init__(self, home: Path, home_option: str = "") -> None:
-        """`home_option` is what the advice adds to `ostiary serve` (`--home DIR` where HOME is not the usual one)."""
+        """`home_option` is what the advice adds to `ostiary serve`: `--home DIR` for an unusual HOME."""
         self._home = home
         self._start_command = f"ostiary serve{home_option}"
 

@@ -1,4 +1,4 @@
-"""What every command shares: the options `--home`, `--json` and `--debug`, and the way to the running server."""
+"""What every command shares: `--home`, `--json`, `--debug`, and the way to the running server."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,10 @@ class Invocation:
 
     @property
     def home(self) -> Path:
-        return self.home_given or Settings.from_environment().home
+        try:
+            return self.home_given or Settings.from_environment().home
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
 
     @property
     def home_option(self) -> str:
@@ -31,7 +34,8 @@ class Invocation:
 
     @property
     def server(self) -> "AdminClient":
-        from ostiary.cli.client import AdminClient  # HTTP is a third of the start-up time; not every command needs it
+        # HTTP is a fifth of the start-up time, and not every command needs it.
+        from ostiary.cli.client import AdminClient
 
         return AdminClient(self.home, self.home_option)
 
@@ -67,7 +71,12 @@ def _shared_options() -> list[click.Parameter]:
             help="Where the installation lives (OSTIARY_HOME; default ~/.local/share/ostiary).",
         ),
         click.Option(
-            ["--json"], is_flag=True, expose_value=False, is_eager=True, callback=_set_json, help="Print JSON."
+            ["--json"],
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=_set_json,
+            help="Print JSON.",
         ),
         click.Option(
             ["--debug"], is_flag=True, expose_value=False, is_eager=True, callback=_set_debug, hidden=True
@@ -84,7 +93,7 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A group whose commands, and itself, take the shared options, and which knows the nearest name for a typo."""
+    """A group that takes the shared options, as its commands do, and knows the nearest name for a typo."""
 
     command_class = Command
 

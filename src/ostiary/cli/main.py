@@ -15,7 +15,7 @@ from ostiary.model.errors import OstiaryError, UnreachableError
 
 DONE, FAILED, WRONG_USAGE, NOT_REACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
-# name → (module under ostiary.cli, its command, the line in --help). Only the module of the command that runs is imported.
+# name → (module under ostiary.cli, its command, the line in --help). Only that module is imported.
 _COMMANDS = {
     "serve": ("serve", "serve", "Run the gateway, the API and the health listener."),
     "apply": ("configuration", "apply", "Make the configuration what a file says."),
@@ -50,7 +50,9 @@ class _Commands(Group):
             formatter.write_dl([(name, text) for name, (_module, _attribute, text) in _COMMANDS.items()])
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, message="%(prog)s %(version)s", prog_name="ostiary")
 def ostiary() -> None:
     """A doorkeeper for AI coding tools: the tool holds a short-lived token, only Ostiary holds the key."""
@@ -91,7 +93,9 @@ def _run(arguments: list[str], invocation: Invocation) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost loop: a person never meets a traceback
         _show_trace(invocation)
         advice = "Run it again with --debug and report what it shows; it holds no secret."
-        return _fail(invocation, FAILED, "internal", f"Ostiary met a fault of its own ({_kind(error)}).", advice)
+        return _fail(
+            invocation, FAILED, "internal", f"Ostiary met a fault of its own ({_kind(error)}).", advice
+        )
     return result if isinstance(result, int) else DONE
 
 
@@ -105,7 +109,7 @@ def _fail(invocation: Invocation, exit_code: int, code: str, sentence: str, next
 
 
 def _kind(error: Exception) -> str:
-    """What may be said of a foreign exception: its type, and for the operating system's own errors its text."""
+    """What may be said of a foreign exception: its type, and the text of the system's own errors."""
     name = type(error).__name__
     return f"{name}: {error.strerror}" if isinstance(error, OSError) and error.strerror else name
 

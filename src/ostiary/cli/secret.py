@@ -5,7 +5,7 @@ import sys
 import click
 
 from ostiary.cli.client import rows_of
-from ostiary.cli.invocation import Command, Group, Invocation, pass_invocation
+from ostiary.cli.invocation import Group, Invocation, pass_invocation
 from ostiary.cli.terminal import moment, print_json, print_table, visible
 from ostiary.model.errors import CallerError
 
@@ -41,7 +41,9 @@ def _read_value(name: str) -> str:
     content = sys.stdin.buffer.read(_VALUE_MAX_BYTES + 3)
     content = content.removesuffix(b"\r\n") if content.endswith(b"\r\n") else content.removesuffix(b"\n")
     if not content:
-        raise CallerError("The value on standard input is empty.", f"Pipe it in: ostiary secret set {name} <FILE")
+        raise CallerError(
+            "The value on standard input is empty.", f"Pipe it in: ostiary secret set {name} <FILE"
+        )
     try:
         return content.decode("ascii")
     except UnicodeDecodeError:

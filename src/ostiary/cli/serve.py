@@ -27,7 +27,7 @@ def _address(_context: click.Context, parameter: click.Parameter, value: str | N
 def _embedded_only(_context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
     if value is not None and not value.startswith("sqlite:"):
         raise click.BadParameter(
-            "this version keeps everything in its embedded store; leave --database out, and choose the place with --home."
+            "this version has its embedded store only; leave --database out and choose a place with --home."
         )
 
 
@@ -37,18 +37,31 @@ def _one_worker(_context: click.Context, _parameter: click.Parameter, value: int
 
 
 @click.command(cls=Command)
-@click.option("--gateway", metavar="A:P", callback=_address, help="Where tools connect (default 127.0.0.1:8420).")
+@click.option(
+    "--gateway", metavar="A:P", callback=_address, help="Where tools connect (default 127.0.0.1:8420)."
+)
 @click.option("--console", metavar="A:P", callback=_address, help="The API (default 127.0.0.1:8421).")
 @click.option("--ops", metavar="A:P", callback=_address, help="Health and metrics (default 127.0.0.1:8422).")
 @click.option("--tls-cert", metavar="FILE", type=click.Path(path_type=Path), help="PEM certificate chain.")
 @click.option("--tls-key", metavar="FILE", type=click.Path(path_type=Path), help="PEM private key for it.")
-@click.option("--insecure-plaintext", is_flag=True, default=None, help="Allow a non-loopback address without TLS.")
+@click.option(
+    "--insecure-plaintext", is_flag=True, default=None, help="Allow a non-loopback address without TLS."
+)
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Default info.")
 @click.option(
-    "--workers", type=int, default=1, expose_value=False, callback=_one_worker, help="Processes; only 1 so far."
+    "--workers",
+    type=int,
+    default=1,
+    expose_value=False,
+    callback=_one_worker,
+    help="Processes; only 1 so far.",
 )
 @click.option(
-    "--database", metavar="URL", expose_value=False, callback=_embedded_only, help="Only the embedded store so far."
+    "--database",
+    metavar="URL",
+    expose_value=False,
+    callback=_embedded_only,
+    help="Only the embedded store so far.",
 )
 @pass_invocation
 def serve(

@@ -8,7 +8,7 @@ from ostiary.settings import Settings
 
 
 def read_server_file(home: Path) -> dict[str, Any]:
-    """What the file holds; empty when it is missing or unreadable. It may be left from a server that was killed."""
+    """What the file holds; empty when it is missing or unreadable. A killed server leaves its file behind."""
     try:
         value = json.loads((home / "server.json").read_bytes())
     except (OSError, ValueError):

@@ -89,7 +89,9 @@ _TOOLS = {
 @click.command(cls=Command)
 @click.argument("tool", type=click.Choice(sorted(_TOOLS)))
 @click.option("--connection", metavar="NAME", help="Which connection; default is the one of the tool's kind.")
-@click.option("--gateway", metavar="URL", help="The gateway as the tool reaches it; default is this machine's.")
+@click.option(
+    "--gateway", metavar="URL", help="The gateway as the tool reaches it; default is this machine's."
+)
 @click.option("--model", metavar="ID", default="gpt-5.4-mini", show_default=True, help="For opencode.")
 @pass_invocation
 def setup(invocation: Invocation, tool: str, connection: str | None, gateway: str | None, model: str) -> None:
@@ -111,11 +113,13 @@ def setup(invocation: Invocation, tool: str, connection: str | None, gateway: st
             }
         )
         return
-    agent = f" --agent {tool}"
     print(paint(f"# {chosen.title}", "bold"))
     if note:
         print(f"# {note}")
-    print(f'\nexport OSTIARY_TOKEN="$(ostiary{invocation.home_option} token create --actor YOUR-NAME{agent} --connection {name})"')
+    command = (
+        f"ostiary{invocation.home_option} token create --actor YOUR-NAME --agent {tool} --connection {name}"
+    )
+    print(f'\nexport OSTIARY_TOKEN="$({command})"')
     for key, value in environment.items():
         print(f'export {key}="{visible(value)}"')
     if content:
@@ -127,11 +131,11 @@ def setup(invocation: Invocation, tool: str, connection: str | None, gateway: st
 
 
 def _connection_of_kind(invocation: Invocation, kind: str) -> tuple[str, str]:
-    """The first connection of the kind, and a remark for the reader; the kind's own name when none is known."""
+    """The first connection of the kind, and a remark for the reader; else the kind's own name."""
     try:
         exported = invocation.server.get("configuration")["yaml"]
     except OstiaryError:
-        return kind, f"No running Ostiary was asked; this assumes a connection named {kind!r} (--connection NAME)."
+        return kind, f"No Ostiary is running here; assuming a connection named {kind!r} (--connection NAME)."
     import yaml
 
     document = yaml.safe_load(exported) or {}

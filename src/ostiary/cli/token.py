@@ -5,16 +5,18 @@ import sys
 import click
 
 from ostiary.cli.client import rows_of
-from ostiary.cli.invocation import Command, Group, Invocation, pass_invocation
+from ostiary.cli.invocation import Group, Invocation, pass_invocation
 from ostiary.cli.terminal import moment, print_json, print_table, seconds_from, visible
 
 
-class _TimeSpan(click.ParamType):
+class _TimeSpan(click.ParamType[float]):
     """`1h`, `30m`, … as seconds."""
 
     name = "time"
 
-    def convert(self, value: object, parameter: click.Parameter | None, context: click.Context | None) -> float:
+    def convert(
+        self, value: object, parameter: click.Parameter | None, context: click.Context | None
+    ) -> float:
         try:
             return value if isinstance(value, float) else seconds_from(str(value))
         except ValueError as error:
@@ -33,11 +35,15 @@ def token() -> None:
 
 @token.command()
 @click.option("--actor", required=True, metavar="NAME", help="Who the token speaks for.")
-@click.option("--kind", type=click.Choice(["user", "service"]), default="user", help="A person or a service account.")
+@click.option("--kind", type=click.Choice(["user", "service"]), default="user", help="Default user.")
 @click.option("--agent", metavar="LABEL", help="The tool that acts for the person; makes an agent's token.")
 @click.option("--groups", multiple=True, metavar="A,B", callback=_names, help="Groups the actor belongs to.")
-@click.option("--ttl", type=_TimeSpan(), metavar="TIME", help="How long it lives: 90s, 15m, 12h, 7d (default 12h).")
-@click.option("--connection", "connections", multiple=True, metavar="C", callback=_names, help="Only for this one.")
+@click.option(
+    "--ttl", type=_TimeSpan(), metavar="TIME", help="How long it lives: 90s, 15m, 12h, 7d (default 12h)."
+)
+@click.option(
+    "--connection", "connections", multiple=True, metavar="C", callback=_names, help="Only for this one."
+)
 @pass_invocation
 def create(
     invocation: Invocation,

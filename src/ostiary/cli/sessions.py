@@ -1,0 +1,185 @@
+"""`ostiary sessions`."""
+
+import click
+
+from ostiary.cli.client import rows_of
+from ostiary.cli.following import follow_events
+from ostiary.cli.invocation import Group, Invocation, pass_invocation
+from ostiary.cli.replay import print_recording
+from ostiary.cli.terminal import (
+    actor_label,
+    duration,
+    moment,
+    print_fields,
+    print_json,
+    print_json_line,
+    print_table,
+    size,
+    visible,
+)
+
+
+@click.group(cls=Group)
+def sessions() -> None:
+    """Look at what tools did, and replay it."""
+
+
+@sessions.command("list")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The newest so many."
+)
+@click.option("--actor", metavar="NAME", help="Only this actor's.")
+@click.option("--connection", metavar="NAME", help="Only on this connection.")
+@pass_invocation
+def list_sessions(invocation: Invocation, limit: int, actor: str | None, connection: str | None) -> None:
+    """List sessions, the newest first."""
+    result = invocation.server.get("sessions", limit=limit, actor=actor, connection=connection)
+    if invocation.json:
+        print_json(result)
+        return
+    rows = rows_of(result, "sessions")
+    if not rows:
+        print("No session yet. Point a tool at the gateway: ostiary setup cursor|claude-code|codex|opencode")
+        return
+    print_table(
+        ["ID", "STARTED", "LAST", "ACTOR", "CONNECTION", "EXCHANGES", "TOOL'S SESSION"],
+        [
+            [
+                row.get("id"),
+                moment(row.get("started_at")),
+                moment(row.get("last_at")),
+                _who(row),
+                row.get("connection"),
+                row.get("exchanges"),
+                row.get("tool_session"),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _who(row: dict[str, object]) -> str:
+    actor = row.get("actor")
+    return actor_label(actor if isinstance(actor, dict) else {"name": actor or "", "agent": row.get("agent")})
+
+
+@sessions.command()
+@click.argument("session_id", metavar="ID")
+@pass_invocation
+def show(invocation: Invocation, session_id: str) -> None:
+    """Show the session ID and its exchanges."""
+    result = invocation.server.get("sessions", session_id)
+    if invocation.json:
+        print_json(result)
+        return
+    session, exchanges = session_and_exchanges(result)
+    print_fields(
+        [
+            ("session", session.get("id")),
+            ("actor", _who(session)),
+            ("connection", session.get("connection")),
+            ("tool's session", session.get("tool_session")),
+            ("started", moment(session.get("started_at"))),
+            ("last", moment(session.get("last_at"))),
+        ]
+    )
+    print()
+    print_table(
+        ["EXCHANGE", "TIME", "REQUEST", "OPERATION", "ANSWER", "BYTES", "TOOK", "MASKED"],
+        [exchange_row(exchange) for exchange in exchanges],
+    )
+
+
+def session_and_exchanges(result: dict[str, object]) -> tuple[dict[str, object], list[dict[str, object]]]:
+    """The two parts of `GET /sessions/{id}`: the exchanges stand in the session or beside it."""
+    inner = result.get("session")
+    session = inner if isinstance(inner, dict) else result
+    exchanges = result.get("exchanges")
+    return session, exchanges if isinstance(exchanges, list) else []
+
+
+def exchange_row(exchange: dict[str, object]) -> list[object]:
+    """The cells of one exchange in a table."""
+    return [
+        exchange.get("exchange") or exchange.get("id"),
+        moment(exchange.get("time") or exchange.get("started_at")),
+        f"{exchange.get('method', '')} {exchange.get('target', '')}",
+        exchange.get("operation"),
+        answer_of(exchange),
+        size(exchange.get("response_bytes")),
+        duration(exchange.get("duration_us")),
+        masked_count(exchange) or "",
+    ]
+
+
+def answer_of(exchange: dict[str, object]) -> str:
+    """`200`, `403 denied`, `200 cut`, or `outcome unknown` where the process died in between."""
+    status = exchange.get("status")
+    if status is None:
+        return "outcome unknown"
+    remark = exchange.get("code") or ("cut" if exchange.get("end") == "cut" else "")
+    return f"{status} {remark}".rstrip()
+
+
+def masked_count(exchange: dict[str, object]) -> int:
+    findings = exchange.get("findings")
+    return sum(int(row.get("count", 1)) for row in findings) if isinstance(findings, list) else 0
+
+
+@sessions.command()
+@click.argument("some_id", metavar="ID")
+@click.option("--realtime", is_flag=True, help="Wait between frames as long as it took then.")
+@pass_invocation
+def replay(invocation: Invocation, some_id: str, realtime: bool) -> None:
+    """Print what went through in the session (or one exchange) ID, with the time of every frame.
+
+    What was masked was never recorded. Looking at a recording is itself written into the audit log.
+    """
+    server = invocation.server
+    exchanges = _exchanges_named(invocation, some_id)
+    documents = []
+    for exchange in exchanges:
+        name = str(exchange.get("exchange") or exchange.get("id"))
+        ended = exchange.get("status") is not None
+        frames = rows_of(server.get("recordings", name), "frames") if ended else []
+        if invocation.json:
+            documents.append({"exchange": exchange, "frames": frames})
+        else:
+            print_recording(exchange, frames, realtime)
+    if invocation.json:
+        print_json(documents)
+
+
+def _exchanges_named(invocation: Invocation, some_id: str) -> list[dict[str, object]]:
+    from ostiary.cli.client import ApiRefusal
+
+    try:
+        return session_and_exchanges(invocation.server.get("sessions", some_id))[1]
+    except ApiRefusal as refusal:
+        if refusal.status != 404:
+            raise
+    result: dict[str, object] = invocation.server.get("exchanges", some_id)
+    inner = result.get("exchange")
+    return [inner if isinstance(inner, dict) else result]
+
+
+@sessions.command()
+@pass_invocation
+def tail(invocation: Invocation) -> None:
+    """Print exchanges as they happen, until Ctrl-C."""
+    for entry in follow_events(invocation.server):
+        if invocation.json:
+            print_json_line(entry)
+        else:
+            print(_event_line(entry), flush=True)
+
+
+def _event_line(entry: dict[str, object]) -> str:
+    actor = actor_label(entry.get("actor"))
+    kind = str(entry.get("type", "")).removeprefix("exchange.")
+    request = f"{entry.get('method', '')} {entry.get('target', '')}".strip()
+    answer = "" if kind == "intent" else answer_of(entry)
+    took = duration(entry.get("duration_us"))
+    where = [actor, entry.get("connection"), request]
+    parts = [moment(entry.get("time")), kind.ljust(7), entry.get("exchange"), *where, answer, took]
+    return visible("  ".join(str(part) for part in parts if part))
