@@ -8,8 +8,8 @@ from ostiary.model.rule import Rule
 
 @dataclass(frozen=True, slots=True)
 class SecretReference:
-    """Where a Secret lives: `provider` is `stored`, `env` or `file`; `reference` the variable's or file's name
-    (empty for `stored`, which is set with `ostiary secret set`)."""
+    """Where a Secret lives: `provider` is `stored`, `env` or `file`; `reference` the variable's or file's
+    name (empty for `stored`, which is set with `ostiary secret set`)."""
 
     name: str
     provider: str
@@ -23,3 +23,24 @@ class Configuration:
     secrets: tuple[SecretReference, ...] = ()
     connections: tuple[Connection, ...] = ()
     rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationVersion:
+    """`version` counts from 1 and is never used twice."""
+
+    version: int
+    yaml: str
+    applied_at: float
+    applied_by: str
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecretVersion:
+    """What may be told about a stored secret. `replaced_at` is None for the current version."""
+
+    name: str
+    version: int
+    created_at: float
+    replaced_at: float | None

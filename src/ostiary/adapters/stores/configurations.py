@@ -1,19 +1,7 @@
 """Every configuration that was ever applied, as the declarative text that would make it again."""
 
-from dataclasses import dataclass
-
 from ostiary.adapters.stores.database import Database
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigurationVersion:
-    """`version` counts from 1 and is never used twice."""
-
-    version: int
-    yaml: str
-    applied_at: float
-    applied_by: str
-    filename: str
+from ostiary.model.configuration import ConfigurationVersion
 
 
 class Configurations:

@@ -1,18 +1,7 @@
 """Sealed secrets, version by version. What is inside only the root key opens."""
 
-from dataclasses import dataclass
-
 from ostiary.adapters.stores.database import Database
-
-
-@dataclass(frozen=True, slots=True)
-class SecretVersion:
-    """What may be told about a stored secret. `replaced_at` is None for the current version."""
-
-    name: str
-    version: int
-    created_at: float
-    replaced_at: float | None
+from ostiary.model.configuration import SecretVersion
 
 
 class SealedSecrets:

@@ -1,33 +1,17 @@
 """Gateway tokens: only their SHA-256 is kept, so a stolen database opens nothing."""
 
 import json
-from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
 from ostiary.adapters.stores.database import Database
 from ostiary.model.actor import Actor, ActorKind
+from ostiary.model.token import TokenRecord
 
 _COLUMNS = (
     "id, actor_kind, actor, agent, groups, connections, created_at, created_by, expires_at,"
     " revoked_at, last_used_at, last_network"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRecord:
-    """A token as it is listed. Times are seconds since the epoch; `network` is where it was last used."""
-
-    actor: Actor
-    created_at: float
-    created_by: str
-    revoked_at: float | None = None
-    last_used_at: float | None = None
-    network: str | None = None
-
-    @property
-    def id(self) -> str:
-        return self.actor.token_id
 
 
 class Tokens:
