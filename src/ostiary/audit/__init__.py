@@ -1,0 +1,1 @@
+"""Entries, the Merkle tree over them, signed checkpoints and their verification. Pure."""
