@@ -17,8 +17,8 @@ def visible(text: object, *, keep_lines: bool = False) -> str:
     """The text with everything a terminal could act on, or a reader could not see, written as `‹U+001B›`.
 
     That is every control character (ANSI sequences begin with one), bidirectional and zero-width character,
-    filler and lone surrogate; with `keep_lines`, line feeds and tabs stay. All text that came from a client, an
-    upstream or a file goes through here before it is printed.
+    filler and lone surrogate; with `keep_lines`, line feeds and tabs stay. All text that came from a client,
+    an upstream or a file goes through here before it is printed.
     """
     source = str(text)
     if source.isascii() and source.isprintable():
