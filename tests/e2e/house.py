@@ -4,8 +4,10 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from processes import Server, clean_environment, free_port, listens, start_server
@@ -13,35 +15,40 @@ from tap import Tap
 
 SENTENCE = "Contractors use the shared notebook instead; ask Dora for a door of your own."
 
-_CONFIGURATION = """\
+_CONFIGURATION = Template("""\
 version: 1
 secrets:
-  - {{name: openai-key, from: {{env: E2E_OPENAI_KEY}}}}
-  - {{name: anthropic-key, from: {{env: E2E_ANTHROPIC_KEY}}}}
-  - {{name: cursor-key, from: {{env: E2E_CURSOR_KEY}}}}
-  - {{name: stale-key, from: {{env: E2E_STALE_KEY}}}}
+  - {name: openai-key, from: {env: E2E_OPENAI_KEY}}
+  - {name: anthropic-key, from: {env: E2E_ANTHROPIC_KEY}}
+  - {name: cursor-key, from: {env: E2E_CURSOR_KEY}}
+  - {name: stale-key, from: {env: E2E_STALE_KEY}}
 connections:
-  - {{name: openai, kind: openai, upstream: "http://127.0.0.1:{openai}", secret: openai-key, allow_private: true}}
-  - {{name: anthropic, kind: anthropic, upstream: "http://127.0.0.1:{anthropic}", secret: anthropic-key, allow_private: true}}
-  - {{name: cursor, kind: cursor, upstream: "http://127.0.0.1:{cursor}", secret: cursor-key, allow_private: true}}
-  - {{name: openai-stale, kind: openai, upstream: "http://127.0.0.1:{openai}", secret: stale-key, allow_private: true}}
-  - {{name: anthropic-stale, kind: anthropic, upstream: "http://127.0.0.1:{anthropic}", secret: stale-key, allow_private: true}}
+  - {name: openai, kind: openai, secret: openai-key,
+     upstream: "http://127.0.0.1:$openai", allow_private: true}
+  - {name: anthropic, kind: anthropic, secret: anthropic-key,
+     upstream: "http://127.0.0.1:$anthropic", allow_private: true}
+  - {name: cursor, kind: cursor, secret: cursor-key,
+     upstream: "http://127.0.0.1:$cursor", allow_private: true}
+  - {name: openai-stale, kind: openai, secret: stale-key,
+     upstream: "http://127.0.0.1:$openai", allow_private: true}
+  - {name: anthropic-stale, kind: anthropic, secret: stale-key,
+     upstream: "http://127.0.0.1:$anthropic", allow_private: true}
 rules:
-  - {{name: developers work, who: {{groups: [developers]}}, effect: allow}}
-  - {{name: contractors may look, who: {{groups: [contractors]}}, operations: ["class:read"], effect: allow}}
+  - {name: developers work, who: {groups: [developers]}, effect: allow}
+  - {name: contractors may look, who: {groups: [contractors]}, operations: ["class:read"], effect: allow}
   - name: contractors have a notebook
-    who: {{groups: [contractors]}}
+    who: {groups: [contractors]}
     operations: [chat.completions.create, responses.create, messages.create, agents.create]
     effect: deny
-    message: "{sentence}"
+    message: "$sentence"
   - name: trainees ask before an agent starts
-    who: {{groups: [trainees]}}
+    who: {groups: [trainees]}
     on: [cursor]
     operations: [agents.create]
     effect: ask
-    approval: {{hold: 60s, expires: 5m}}
-  - {{name: trainees watch, who: {{groups: [trainees]}}, on: [cursor], operations: ["class:read"], effect: allow}}
-"""
+    approval: {hold: 60s, expires: 5m}
+  - {name: trainees watch, who: {groups: [trainees]}, operations: ["class:read"], effect: allow}
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,7 @@ class Ostiary:
         self.front = Tap(port)
         file = directory / "ostiary.yaml"
         file.write_text(
-            _CONFIGURATION.format(
+            _CONFIGURATION.substitute(
                 openai=openai.port, anthropic=anthropic.port, cursor=cursor.port, sentence=SENTENCE
             )
         )
@@ -93,7 +100,9 @@ class Ostiary:
         done = subprocess.run(
             [*_OSTIARY, *arguments], env=self._environment, capture_output=True, text=True, timeout=60
         )
-        assert done.returncode == 0, f"ostiary {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}"
+        assert done.returncode == 0, (
+            f"ostiary {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}"
+        )
         return done.stdout
 
     def json(self, *arguments: str) -> Any:
@@ -105,6 +114,11 @@ class Ostiary:
     def url(self, connection: str) -> str:
         return f"http://127.0.0.1:{self.front.port}/{connection}"
 
+    def setup(self, tool: str, connection: str) -> Any:
+        """What `ostiary setup` says about `tool`, with the tap in front of the gateway as the gateway."""
+        gateway = f"http://127.0.0.1:{self.front.port}"
+        return self.json("setup", tool, "--connection", connection, "--gateway", gateway)
+
     def approve_next(self, timeout_s: float = 40.0) -> threading.Thread:
         """A thread that plays the approver: it waits for one approval to be asked and approves it."""
         thread = threading.Thread(target=self._approve_next, args=(timeout_s,), daemon=True)
@@ -112,8 +126,6 @@ class Ostiary:
         return thread
 
     def _approve_next(self, timeout_s: float) -> None:
-        import time
-
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             waiting = self.json("approvals", "list")

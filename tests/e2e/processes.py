@@ -22,7 +22,7 @@ def free_port() -> int:
 
 
 def clean_environment(home: Path, **variables: str) -> dict[str, str]:
-    """What `env -i` leaves, a home of the process's own, and `variables`. No proxy, no key, no configuration of ours."""
+    """What `env -i` leaves, a home of its own, and `variables`: no proxy, key or configuration of ours."""
     home.mkdir(parents=True, exist_ok=True)
     return {
         "HOME": str(home),
@@ -99,7 +99,7 @@ class Outcome:
 def run_tool(
     command: Sequence[str], environment: Mapping[str, str], directory: Path, timeout_s: float = 90.0
 ) -> Outcome:
-    """Runs to the end with no standard input; a tool that hangs is killed with its children and fails the test."""
+    """Runs to the end with no standard input; a tool that hangs is killed and fails the test."""
     directory.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     process = subprocess.Popen(

@@ -19,7 +19,7 @@ class Piece:
 
 
 class Tap:
-    """Listens on a loopback port of its own and relays to `port`. Adds no delay it can avoid and alters nothing."""
+    """Listens on a loopback port of its own and relays to `port`, at once and unaltered."""
 
     def __init__(self, port: int) -> None:
         self._target_port = port
@@ -54,10 +54,12 @@ class Tap:
 
     def requests(self) -> list[str]:
         """`METHOD target` of each request that passed, in order within each connection."""
-        return [f"{method.decode()} {target.decode()}" for method, target in _REQUEST_LINE.findall(self.asked)]
+        return [
+            f"{method.decode()} {target.decode()}" for method, target in _REQUEST_LINE.findall(self.asked)
+        ]
 
     def moment_of(self, needle: bytes) -> float:
-        """When the piece that completed `needle` was relayed towards the client; `AssertionError` if it never was."""
+        """When the piece that completed `needle` went to the client; `AssertionError` if it never did."""
         heard: dict[int, bytes] = {}
         for piece in self.answers():
             heard[piece.connection] = heard.get(piece.connection, b"") + piece.data

@@ -1,12 +1,12 @@
-"""The official `anthropic` SDK, unchanged: nothing differs between the two ways but the base URL and the key."""
+"""The official `anthropic` SDK, unchanged: the two ways differ by the base URL and the key only."""
 
 import time
+from itertools import pairwise
 
 import anthropic
 import pytest
-from conftest import Door, Wires
+from doors import HAIKU, SLOW_WORDS, Door, Wires, say
 from house import SENTENCE, Keys, Ostiary
-from test_openai_sdk import HAIKU, SLOW_WORDS, say
 
 MODEL = "claude-sonnet-5"
 
@@ -43,11 +43,13 @@ def test_every_delta_arrives_before_the_next_is_sent(anthropic_door: Door) -> No
     sent = {text: anthropic_door.back.moment_of(f'"text":"{text}"'.encode()) for text in arrivals}
     words = list(arrivals)
     assert "".join(words) == "".join(SLOW_WORDS)
-    assert all(arrivals[earlier] < sent[later] for earlier, later in zip(words, words[1:], strict=False))
+    assert all(arrivals[earlier] < sent[later] for earlier, later in pairwise(words))
 
 
 def test_tokens_are_counted(anthropic_door: Door) -> None:
-    count = client(anthropic_door).messages.count_tokens(model=MODEL, messages=say("write a haiku about doors"))
+    count = client(anthropic_door).messages.count_tokens(
+        model=MODEL, messages=say("write a haiku about doors")
+    )
     assert count.input_tokens > 5
 
 
@@ -58,6 +60,7 @@ def test_beta_query_and_version_headers_reach_the_upstream_verbatim(anthropic_do
         messages=say("write a haiku about doors"),
         betas=["doors-2026-11-01"],
         extra_query={"beta": "true"},
+        extra_headers={"anthropic-version": "2023-06-01"},
     )
     assert anthropic_door.back.requests() == ["POST /v1/messages?beta=true"]
     asked = anthropic_door.back.asked.lower()
@@ -80,9 +83,13 @@ def test_sdk_retries_twice_and_then_says_what_the_upstream_said(
     assert anthropic_door.back.requests() == ["POST /v1/messages"] * 3
 
 
-def test_upstream_complaint_about_the_request_keeps_its_shape_and_is_not_retried(anthropic_door: Door) -> None:
+def test_upstream_complaint_about_the_request_keeps_its_shape_and_is_not_retried(
+    anthropic_door: Door,
+) -> None:
     with pytest.raises(anthropic.BadRequestError) as caught:
-        client(anthropic_door).messages.create(model=MODEL, max_tokens=20, messages=say("misunderstand please"))
+        client(anthropic_door).messages.create(
+            model=MODEL, max_tokens=20, messages=say("misunderstand please")
+        )
     assert caught.value.body["error"] == {
         "type": "invalid_request_error",
         "message": "The upstream wants another temperature.",
@@ -90,7 +97,9 @@ def test_upstream_complaint_about_the_request_keeps_its_shape_and_is_not_retried
     assert len(anthropic_door.back.requests()) == 1
 
 
-def test_denial_is_a_permission_error_with_our_sentence(ostiary: Ostiary, contractor: str, wires: Wires) -> None:
+def test_denial_is_a_permission_error_with_our_sentence(
+    ostiary: Ostiary, contractor: str, wires: Wires
+) -> None:
     denied = anthropic.Anthropic(base_url=ostiary.url("anthropic"), api_key=contractor)
     with pytest.raises(anthropic.PermissionDeniedError) as caught:
         denied.messages.create(model=MODEL, max_tokens=20, messages=say("write a haiku about doors"))
@@ -114,13 +123,17 @@ def test_refused_real_key_is_not_blamed_on_the_token(ostiary: Ostiary, developer
     assert "key" in caught.value.body["error"]["message"]
 
 
-@pytest.mark.parametrize("place", ["api_key", "auth_token", "both"])
-def test_token_is_found_in_every_place_the_sdk_puts_it(
-    ostiary: Ostiary, developer: str, keys: Keys, wires: Wires, place: str
+@pytest.mark.parametrize("places", [("authorization",), ("x-api-key",), ("authorization", "x-api-key")])
+def test_token_is_found_in_every_place_and_replaced_by_one_key(
+    ostiary: Ostiary, developer: str, keys: Keys, wires: Wires, places: tuple[str, ...]
 ) -> None:
-    places = {name: developer for name in ("api_key", "auth_token") if place in (name, "both")}
-    tool = anthropic.Anthropic(base_url=ostiary.url("anthropic"), **places)
+    forms = {"authorization": f"Bearer {developer}", "x-api-key": developer}
+    tool = anthropic.Anthropic(
+        base_url=ostiary.url("anthropic"),
+        api_key=developer,
+        default_headers={name: form if name in places else anthropic.Omit() for name, form in forms.items()},
+    )
     tool.messages.create(model=MODEL, max_tokens=200, messages=say("write a haiku about doors"))
+    assert all((f"{name}: " in ostiary.front.asked.decode().lower()) == (name in places) for name in forms)
     assert wires.anthropic.asked.count(keys.anthropic.encode()) == 1
-    assert f"x-api-key: {keys.anthropic}".encode() in wires.anthropic.asked
     assert developer.encode() not in wires.anthropic.asked

@@ -1,27 +1,24 @@
-"""The official `openai` SDK, unchanged: nothing differs between the two ways but the base URL and the key."""
+"""The official `openai` SDK, unchanged: the two ways differ by the base URL and the key only."""
 
 import time
+from itertools import pairwise
 
 import openai
 import pytest
-from conftest import Door
-from house import SENTENCE, Ostiary
+from doors import HAIKU, SLOW_WORDS, Door, Wires, say
+from house import SENTENCE, Keys, Ostiary
 
 MODEL = "gpt-5.4-mini"
-HAIKU = "Doors open for those who are known, and every visit is written down before it begins."
-SLOW_WORDS = ["first|", "second|", "third|", "fourth|", "fifth|", "sixth|"]
 
 
 def client(door: Door) -> openai.OpenAI:
     return openai.OpenAI(base_url=door.url, api_key=door.key)
 
 
-def say(text: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": text}]
-
-
 def test_chat_is_answered(openai_door: Door) -> None:
-    answer = client(openai_door).chat.completions.create(model=MODEL, messages=say("write a haiku about doors"))
+    answer = client(openai_door).chat.completions.create(
+        model=MODEL, messages=say("write a haiku about doors")
+    )
     assert answer.choices[0].message.content == HAIKU
     assert answer.usage is not None
 
@@ -36,7 +33,9 @@ def test_streamed_chat_arrives_whole_and_in_order(openai_door: Door) -> None:
 
 
 def test_every_delta_arrives_before_the_next_is_sent(openai_door: Door) -> None:
-    stream = client(openai_door).chat.completions.create(model=MODEL, messages=say("speak slowly"), stream=True)
+    stream = client(openai_door).chat.completions.create(
+        model=MODEL, messages=say("speak slowly"), stream=True
+    )
     arrivals = {}
     for chunk in stream:
         if text := chunk.choices[0].delta.content:
@@ -44,7 +43,7 @@ def test_every_delta_arrives_before_the_next_is_sent(openai_door: Door) -> None:
     sent = {text: openai_door.back.moment_of(f'"content":"{text}"'.encode()) for text in arrivals}
     words = list(arrivals)
     assert "".join(words) == "".join(SLOW_WORDS)
-    assert all(arrivals[earlier] < sent[later] for earlier, later in zip(words, words[1:], strict=False))
+    assert all(arrivals[earlier] < sent[later] for earlier, later in pairwise(words))
 
 
 def test_responses_stream_ends_with_the_whole_text(openai_door: Door) -> None:
@@ -93,7 +92,9 @@ def test_upstream_complaint_about_the_request_keeps_its_shape_and_is_not_retried
     assert len(openai_door.back.requests()) == 1
 
 
-def test_denial_is_a_permission_error_with_our_sentence(ostiary: Ostiary, contractor: str, wires) -> None:
+def test_denial_is_a_permission_error_with_our_sentence(
+    ostiary: Ostiary, contractor: str, wires: Wires
+) -> None:
     denied = openai.OpenAI(base_url=ostiary.url("openai") + "/v1", api_key=contractor)
     with pytest.raises(openai.PermissionDeniedError) as caught:
         denied.chat.completions.create(model=MODEL, messages=say("write a haiku about doors"))
@@ -110,8 +111,12 @@ def test_denied_stream_is_a_permission_error_too(ostiary: Ostiary, contractor: s
         denied.responses.create(model=MODEL, input="write a haiku about doors", stream=True)
 
 
-def test_wrong_token_is_an_authentication_error(ostiary: Ostiary, developer: str, wires) -> None:
-    for wrong in ("ost_u" + "0" * 49, developer[:-1] + ("a" if developer[-1] != "a" else "b"), "sk-proj-abcdefgh"):
+def test_wrong_token_is_an_authentication_error(ostiary: Ostiary, developer: str, wires: Wires) -> None:
+    for wrong in (
+        "ost_u" + "0" * 49,
+        developer[:-1] + ("a" if developer[-1] != "a" else "b"),
+        "sk-proj-abcdefgh",
+    ):
         stranger = openai.OpenAI(base_url=ostiary.url("openai") + "/v1", api_key=wrong)
         with pytest.raises(openai.AuthenticationError) as caught:
             stranger.models.list()
@@ -127,7 +132,7 @@ def test_refused_real_key_is_not_blamed_on_the_token(ostiary: Ostiary, developer
     assert caught.value.code == "upstream_refused_key"
 
 
-def test_upstream_sees_the_real_key(ostiary: Ostiary, developer: str, keys, wires) -> None:
+def test_upstream_sees_the_real_key(ostiary: Ostiary, developer: str, keys: Keys, wires: Wires) -> None:
     openai.OpenAI(base_url=ostiary.url("openai") + "/v1", api_key=developer).models.list()
     assert f"Bearer {keys.openai}".encode() in wires.openai.asked
     assert developer.encode() not in wires.openai.asked
