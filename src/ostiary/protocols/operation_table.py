@@ -5,7 +5,7 @@ literal text: `{model}:generate`), and a last `**` for any remainder.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -122,6 +122,9 @@ class OperationTable:
 
 _SAME, _LEFT, _RIGHT, _CROSSED = "same", "left", "right", "crossed"
 
+_Affixes = tuple[str, str]
+"""What stands before and after a parameter in its segment."""
+
 
 def _compare_affixes(left: str, right: str) -> str | None:
     """Which of two prefixes (or reversed suffixes) says more; None where no text can have both."""
@@ -138,39 +141,61 @@ def _combine(first: str, second: str) -> str:
     return second if first == _SAME else _CROSSED
 
 
-def _compare_segments(left: str, right: str) -> str | None:
+def _fits(text: str, affixes: _Affixes) -> bool:
+    prefix, suffix = affixes
+    return len(text) > len(prefix) + len(suffix) and text.startswith(prefix) and text.endswith(suffix)
+
+
+def _compare_segments(left: str | _Affixes, right: str | _Affixes) -> str | None:
     """Which segment is the narrower one; None where no text matches both."""
-    left_pattern, right_pattern = _SEGMENT.fullmatch(left), _SEGMENT.fullmatch(right)
-    if left_pattern and right_pattern:
-        prefixes = _compare_affixes(left_pattern[1], right_pattern[1])
-        suffixes = _compare_affixes(left_pattern[2][::-1], right_pattern[2][::-1])
-        return None if prefixes is None or suffixes is None else _combine(prefixes, suffixes)
-    if left_pattern or right_pattern:
-        pattern, text = (left_pattern, right) if left_pattern else (right_pattern, left)
-        assert pattern is not None
-        fits = len(text) > len(pattern[1]) + len(pattern[2])
-        fits = fits and text.startswith(pattern[1]) and text.endswith(pattern[2])
-        return (_RIGHT if left_pattern else _LEFT) if fits else None
-    return _SAME if left == right else None
+    match left, right:
+        case str(), str():
+            return _SAME if left == right else None
+        case str(), (_, _):
+            return _LEFT if _fits(left, right) else None
+        case (_, _), str():
+            return _RIGHT if _fits(right, left) else None
+        case (left_prefix, left_suffix), (right_prefix, right_suffix):
+            prefixes = _compare_affixes(left_prefix, right_prefix)
+            suffixes = _compare_affixes(left_suffix[::-1], right_suffix[::-1])
+            return None if prefixes is None or suffixes is None else _combine(prefixes, suffixes)
+    return None
 
 
-def _compare_paths(left: str, right: str) -> str | None:
-    """`same`, the narrower side, or `crossed` where two templates share a path; None where none."""
-    left_segments, right_segments = _segments(left), _segments(right)
-    left_rest, right_rest = left_segments[-1] == _REST, right_segments[-1] == _REST
-    left_fixed = left_segments[:-1] if left_rest else left_segments
-    right_fixed = right_segments[:-1] if right_rest else right_segments
-    if len(left_fixed) == len(right_fixed) and left_rest == right_rest:
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """A path taken apart; `open_ended` where it ends in `**`."""
+
+    operation: Operation
+    segments: tuple[str | _Affixes, ...]
+    open_ended: bool
+
+    @classmethod
+    def of(cls, operation: Operation) -> "_Template":
+        segments = _segments(operation.path)
+        open_ended = segments[-1] == _REST
+        patterns = [
+            (segment, _SEGMENT.fullmatch(segment)) for segment in segments[: len(segments) - open_ended]
+        ]
+        return cls(
+            operation,
+            tuple((found[1], found[2]) if found else segment for segment, found in patterns),
+            open_ended,
+        )
+
+
+def _compare(left: _Template, right: _Template) -> str | None:
+    """`same`, the narrower side or `crossed` where two templates share a path; None where they share none."""
+    left_count, right_count = len(left.segments), len(right.segments)
+    if left_count == right_count and left.open_ended == right.open_ended:
         outcome = _SAME
-    elif (
-        left_rest and len(right_segments) > len(left_fixed) and not (right_rest and right_fixed == left_fixed)
-    ):
-        outcome = _RIGHT
-    elif right_rest and len(left_segments) > len(right_fixed):
+    elif right.open_ended and left_count > right_count:
         outcome = _LEFT
+    elif left.open_ended and right_count > left_count:
+        outcome = _RIGHT
     else:
         return None
-    for left_segment, right_segment in zip(left_fixed, right_fixed, strict=False):
+    for left_segment, right_segment in zip(left.segments, right.segments, strict=False):
         narrower = _compare_segments(left_segment, right_segment)
         if narrower is None:
             return None
@@ -178,10 +203,23 @@ def _compare_paths(left: str, right: str) -> str | None:
     return outcome
 
 
+def _rivals(templates: Sequence[_Template]) -> Iterator[tuple[_Template, _Template]]:
+    """The pairs that could share a path at all: of equal length, or one of them open-ended."""
+    by_length: dict[int, list[_Template]] = {}
+    for template in templates:
+        if not template.open_ended:
+            by_length.setdefault(len(template.segments), []).append(template)
+    for equals in by_length.values():
+        yield from combinations(equals, 2)
+    for template in templates:
+        if template.open_ended:
+            yield from ((template, other) for other in templates if other is not template)
+
+
 def refuse_overlaps(operations: Sequence[Operation], source: str) -> None:
     """Raises `OperatorError` where two rows share a name, or a path for which neither is the narrower row."""
     names: set[str] = set()
-    methods: dict[str, list[Operation]] = {}
+    methods: dict[str, list[_Template]] = {}
     for operation in operations:
         if operation.name in names:
             raise OperatorError(
@@ -189,12 +227,12 @@ def refuse_overlaps(operations: Sequence[Operation], source: str) -> None:
                 "Give each operation its own name.",
             )
         names.add(operation.name)
-        methods.setdefault(operation.method, []).append(operation)
-    for rows in methods.values():
-        for left, right in combinations(rows, 2):
-            if _compare_paths(left.path, right.path) in (_SAME, _CROSSED):
+        methods.setdefault(operation.method, []).append(_Template.of(operation))
+    for templates in methods.values():
+        for left, right in _rivals(templates):
+            if _compare(left, right) in (_SAME, _CROSSED):
                 raise OperatorError(
-                    f"{source}: operations: {left.name!r} and {right.name!r} both match {left.method} "
-                    f"{right.path}.",
+                    f"{source}: operations: {left.operation.name!r} and {right.operation.name!r} both match "
+                    f"{left.operation.method} {right.operation.path}.",
                     "Remove one, or make one narrower than the other in every segment.",
                 )
