@@ -77,7 +77,7 @@ def one_at_a_time(port: int, path: str, token: str, count: int) -> list[float]:
 
 
 def at_rate(port: int, path: str, token: str, per_s: int, seconds: float) -> list[float]:
-    """Microseconds from when each request was due, sent or not, to its whole answer; 64 connections in turn."""
+    """Microseconds from when each request was due to its whole answer; 64 connections in turn."""
     message = request(path, token)
     connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(64)]
     answers = {connection: Answers() for connection in connections}
