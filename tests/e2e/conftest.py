@@ -122,7 +122,7 @@ def fresh_wires(request: pytest.FixtureRequest, wires: Wires) -> Iterator[None]:
 
 def _uses_ostiary(request: pytest.FixtureRequest) -> bool:
     parameters = getattr(getattr(request.node, "callspec", None), "params", {})
-    return "ostiary" in request.fixturenames and "direct" not in parameters.values()
+    return "ostiary" in request.fixturenames or parameters.get("way") == "ostiary"
 
 
 @pytest.fixture(params=["direct", "ostiary"])

@@ -119,21 +119,21 @@ class Ostiary:
         gateway = f"http://127.0.0.1:{self.front.port}"
         return self.json("setup", tool, "--connection", connection, "--gateway", gateway)
 
-    def approve_next(self, timeout_s: float = 40.0) -> threading.Thread:
-        """A thread that plays the approver: it waits for one approval to be asked and approves it."""
-        thread = threading.Thread(target=self._approve_next, args=(timeout_s,), daemon=True)
+    def approve_next(self) -> threading.Thread:
+        return self.answer_next("approve", "A person looked at it.")
+
+    def answer_next(self, verb: str, reason: str) -> threading.Thread:
+        """A thread that plays the approver: it waits for one approval to be asked for and answers it."""
+        thread = threading.Thread(target=self._answer_next, args=(verb, reason), daemon=True)
         thread.start()
         return thread
 
-    def _approve_next(self, timeout_s: float) -> None:
-        deadline = time.monotonic() + timeout_s
+    def _answer_next(self, verb: str, reason: str) -> None:
+        deadline = time.monotonic() + 40
         while time.monotonic() < deadline:
-            waiting = self.json("approvals", "list")
-            approvals = waiting["approvals"] if isinstance(waiting, dict) else waiting
-            for approval in approvals:
-                if approval["state"] in {"waiting", "pending"}:
-                    self.command("approvals", "approve", approval["id"], "--reason", "a person looked at it")
-                    return
+            for approval in self.json("approvals", "list")["approvals"]:
+                self.command("approvals", verb, approval["id"], "--reason", reason)
+                return
             time.sleep(0.3)
 
     def stop(self) -> int:
