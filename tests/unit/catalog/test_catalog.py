@@ -47,7 +47,7 @@ spend                      POST   /v1/embeddings                         embeddi
 read                       GET    /v1/models                             models.list
 read                       GET    /v1/models/gpt-5.4                     models.get
 read                       GET    /v1/models/ft:gpt-4o:acme::7p4l        models.get
-model-settings,irreversibleDELETE /v1/models/ft:x                        models.delete
+model-settings,irreversible DELETE /v1/models/ft:x                        models.delete
 write                      POST   /v1/files                              files.upload
 read                       GET    /v1/files                              files.list
 read                       GET    /v1/files/f1                           files.get
@@ -82,7 +82,7 @@ credential                 POST   /v1/organization/admin_api_keys        organiz
 credential POST /v1/organization/projects/p/service_accounts organization.projects.service_accounts.create
 credential,spend           POST   /v1/realtime/client_secrets            realtime.client_secrets.create
 spend,settings             POST   /v1/organization/spend_limit           organization.spend_limit.update
-model-settings POST /v1/organization/projects/p/model_permissions organization.projects.model_permissions.update
+model-settings POST /v1/fine_tuning/checkpoints/c/permissions fine_tuning.checkpoints.permissions.create
 """
 ANTHROPIC = """
 spend                      POST   /v1/messages                           messages.create
