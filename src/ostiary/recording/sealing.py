@@ -1,0 +1,167 @@
+"""Parts of recordings, sealed so that one recording can be erased for good and the audit log still verifies.
+
+A recording is a list of parts, numbered from 0. Each part is compressed with zstd where that makes it
+smaller and sealed with AES-256-GCM under a key of the recording's own: HKDF-Expand (RFC 5869; SHA-256)
+of the segment's data key and 32 random bytes, the salt, which stand in the part's header. Whoever
+overwrites salt and ciphertext has erased the recording, even for somebody who holds the data key and a
+copy of everything else.
+
+A part in the file: magic (4) · coding (1) · length of the exchange id (1) · part number (4) · length of
+the ciphertext (4) · salt (32) · exchange id · ciphertext with tag. Numbers are big-endian. The
+associated data names installation, exchange, part number and coding, so parts cannot be swapped or
+moved. The nonce is the part number: a key never seals two parts of one number.
+
+The root hash is a chain over the parts' plaintext: h0 = SHA-256("ostiary recording 1" + commitment),
+h(n+1) = SHA-256(h(n) + SHA-256(part n)). The commitment is 32 random bytes at the beginning of part 0,
+inside what is sealed, so that the root of an erased recording confirms no guess about what it held.
+"""
+
+import hashlib
+import hmac
+import struct
+from dataclasses import dataclass
+
+import zstandard
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ostiary.model.errors import IntegrityError, NotFoundError
+
+SALT_BYTES = 32
+COMMITMENT_BYTES = 32
+TAG_BYTES = 16
+RAW, ZSTD, ERASED = 0, 1, 0xFF
+COMPRESS_FROM_BYTES = 2048
+"""Below this zstd costs more time than all the rest of sealing and saves less than a disk block."""
+PART_MAX_BYTES = 256 * 1024 * 1024
+MAGIC = b"OsP1"
+HEADER = struct.Struct(">4sBBII32s")
+
+_INFO = b"ostiary recording key 1"
+_CHAIN = b"ostiary recording 1"
+_sha256 = hashlib.sha256
+
+
+class SegmentKey:
+    """A segment's data key. It derives the keys of recordings and shows itself to nobody."""
+
+    __slots__ = ("__keyed",)
+
+    def __init__(self, data_key: bytes) -> None:
+        if len(data_key) != 32:
+            raise ValueError("a data key is 32 bytes")
+        self.__keyed = hmac.new(data_key, digestmod="sha256")
+
+    def cipher(self, salt: bytes) -> AESGCM:
+        """The cipher of the recording with this salt: one block of HKDF-Expand with the salt in its info."""
+        keyed = self.__keyed.copy()
+        keyed.update(_INFO + salt + b"\x01")
+        return AESGCM(keyed.digest())
+
+
+@dataclass(frozen=True, slots=True)
+class PartHeader:
+    """What stands in the open before a part's ciphertext. `size` is the whole part's, header included."""
+
+    coding: int
+    number: int
+    exchange: str
+    salt: bytes
+    header_bytes: int
+    ciphertext_bytes: int
+
+    @property
+    def size(self) -> int:
+        return self.header_bytes + self.ciphertext_bytes
+
+
+def associated_data(installation: str, exchange: str, number: int, coding: int) -> bytes:
+    return b"%d:%b%d:%b%d:%d" % (
+        len(installation), installation.encode(), len(exchange), exchange.encode(), number, coding,
+    )  # fmt: skip
+
+
+def seal_part(
+    cipher: AESGCM,
+    salt: bytes,
+    installation: str,
+    exchange: str,
+    number: int,
+    plaintext: bytes,
+    compressor: zstandard.ZstdCompressor,
+) -> bytes:
+    """The part as it stands in the file.
+
+    Raises `ValueError` for an id over 255 bytes or a part over the limit.
+    """
+    coding = RAW
+    if len(plaintext) >= COMPRESS_FROM_BYTES:
+        compressed = compressor.compress(plaintext)
+        if len(compressed) < len(plaintext):
+            coding, plaintext = ZSTD, compressed
+    name = exchange.encode()
+    if len(name) > 255 or len(plaintext) > PART_MAX_BYTES:
+        raise ValueError("the exchange id or the part is too long")
+    sealed = cipher.encrypt(
+        number.to_bytes(12, "big"), plaintext, associated_data(installation, exchange, number, coding)
+    )
+    return HEADER.pack(MAGIC, coding, len(name), number, len(sealed), salt) + name + sealed
+
+
+def read_part_header(data: bytes) -> PartHeader | None:
+    """The header at the beginning of `data`; None where no whole one begins (a torn end)."""
+    if len(data) < HEADER.size:
+        return None
+    magic, coding, name_bytes, number, ciphertext_bytes, salt = HEADER.unpack_from(data)
+    name = data[HEADER.size : HEADER.size + name_bytes]
+    if magic != MAGIC or len(name) != name_bytes or ciphertext_bytes > PART_MAX_BYTES + TAG_BYTES:
+        return None
+    try:
+        exchange = name.decode()
+    except UnicodeDecodeError:
+        return None
+    return PartHeader(coding, number, exchange, salt, HEADER.size + name_bytes, ciphertext_bytes)
+
+
+def open_part(key: SegmentKey, installation: str, header: PartHeader, ciphertext: bytes) -> bytes:
+    """The part's plaintext.
+
+    Raises `NotFoundError` for an erased part, `IntegrityError` for one that is not what was written.
+    """
+    if header.coding == ERASED:
+        raise NotFoundError("This recording was erased.", "Its entries in the audit log remain.")
+    context = associated_data(installation, header.exchange, header.number, header.coding)
+    try:
+        plaintext = key.cipher(header.salt).decrypt(header.number.to_bytes(12, "big"), ciphertext, context)
+        if header.coding == ZSTD:
+            plaintext = zstandard.ZstdDecompressor().decompress(plaintext)
+    except (InvalidTag, zstandard.ZstdError):
+        raise IntegrityError(
+            f"Part {header.number} of the recording of {header.exchange} was altered.",
+            "Restore HOME/recordings from a backup.",
+        ) from None
+    return plaintext
+
+
+def erased_part(header: PartHeader) -> bytes:
+    """What overwrites the part: the same length, no salt, no ciphertext."""
+    name = header.exchange.encode()
+    packed = HEADER.pack(MAGIC, ERASED, len(name), header.number, header.ciphertext_bytes, bytes(SALT_BYTES))
+    return packed + name + bytes(header.ciphertext_bytes)
+
+
+def chain_start(commitment: bytes) -> bytes:
+    return _sha256(_CHAIN + commitment).digest()
+
+
+def chain_next(chain: bytes, plaintext: bytes) -> bytes:
+    """The root hash after one more part; of the last part it is the recording's."""
+    return _sha256(chain + _sha256(plaintext).digest()).digest()
+
+
+def root_of_parts(parts: list[bytes]) -> bytes:
+    """The root hash over all parts' plaintext, the commitment still at the beginning of the first."""
+    chain = chain_start(parts[0][:COMMITMENT_BYTES])
+    for part in parts:
+        chain = chain_next(chain, part)
+    return chain
