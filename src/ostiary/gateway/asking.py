@@ -1,0 +1,128 @@
+"""Stage 6: a request that waits for a person, who approves exactly what will be sent."""
+
+import asyncio
+from hashlib import sha256
+
+from ostiary.approval.fingerprint import fingerprint
+from ostiary.approval.preview import preview
+from ostiary.gateway.route import Route
+from ostiary.gateway.state import Exchange
+from ostiary.model.actor import Actor
+from ostiary.model.approval import Approval, ApprovalState
+from ostiary.model.decision import Ask
+from ostiary.model.errors import GatewayRefusal, RefusedError
+from ostiary.ports import ApprovalDesk
+from ostiary.protocols.targets import redacted_target
+
+_JUDGED_FIELDS = (b"content-type", b"accept", b"idempotency-key", b"anthropic-version", b"anthropic-beta")
+HOLD_MAX_S = 600.0
+
+
+def _judged_headers(exchange: Exchange) -> list[tuple[str, str]]:
+    return [
+        (name.decode("ascii"), value.decode("ascii"))
+        for name, value, _fate in exchange.head.fields
+        if name in _JUDGED_FIELDS
+    ]
+
+
+class Asking:
+    """Holds requests. `identity()` gives new ids, `now()` seconds since the epoch; `console_url` is where approvals are shown."""
+
+    def __init__(self, desk: ApprovalDesk, console_url: str) -> None:
+        self._desk = desk
+        self._console_url = console_url
+
+    async def settle(
+        self, exchange: Exchange, actor: Actor, route: Route, ask: Ask, body: bytes, identity: str, now: float
+    ) -> None:
+        """Return when this exact request has been approved and its grant is spent.
+
+        Raises `GatewayRefusal` 403 with `approval_pending`, `approval_denied` or `approval_expired`.
+        """
+        approval = await self._open(exchange, actor, route, ask, body, identity, now)
+        if approval.state is ApprovalState.WAITING:
+            try:
+                approval = await self._desk.wait(approval.id, min(ask.terms.hold_s, HOLD_MAX_S))
+            except asyncio.CancelledError:
+                asyncio.get_running_loop().create_task(self._desk.leave(approval.id))  # noqa: RUF006
+                raise
+        if approval.state is ApprovalState.GRANTED and await self._desk.use(approval.id):
+            exchange.approval = approval.id
+            exchange.approved_by = approval.decided_by
+            return
+        raise self._refusal(approval)
+
+    async def _open(
+        self, exchange: Exchange, actor: Actor, route: Route, ask: Ask, body: bytes, identity: str, now: float
+    ) -> Approval:
+        target = exchange.target
+        shown_target = redacted_target(target) if target is not None else ""
+        exact_target = bytes(target).decode("ascii") if target is not None else ""
+        method = exchange.head.method.decode("ascii")
+        headers = _judged_headers(exchange)
+        number = fingerprint(
+            actor=f"{actor.kind.value}:{actor.name}",
+            agent=actor.agent,
+            connection=route.name,
+            method=method,
+            target=exact_target,
+            headers=headers,
+            body_digest=sha256(body).digest(),
+            rule=ask.rule,
+        )
+        text = await asyncio.get_running_loop().run_in_executor(
+            None,
+            lambda: preview(
+                method=method,
+                target=shown_target,
+                headers=headers,
+                body=body,
+                secret_fields=exchange.operation.secret_fields,
+            ),
+        )
+        try:
+            return await self._desk.ask(
+                Approval(
+                    id=identity,
+                    state=ApprovalState.WAITING,
+                    fingerprint=number,
+                    actor=actor.name,
+                    agent=actor.agent,
+                    connection=route.name,
+                    operation=exchange.operation.name,
+                    method=method,
+                    target=shown_target,
+                    rule=ask.rule,
+                    preview=text,
+                    body_bytes=len(body),
+                    asked_at=now,
+                    expires_at=now + ask.terms.expires_s,
+                    exchange=exchange.id,
+                )
+            )
+        except RefusedError as error:
+            raise GatewayRefusal(403, "approval_pending", error.sentence, error.next_step) from None
+
+    def _refusal(self, approval: Approval) -> GatewayRefusal:
+        reason = f" Reason: {approval.reason}." if approval.reason else ""
+        match approval.state:
+            case ApprovalState.DENIED:
+                return GatewayRefusal(
+                    403, "approval_denied", f"{approval.decided_by or 'The approver'} denied this request.{reason}"
+                )
+            case ApprovalState.WAITING:
+                return GatewayRefusal(
+                    403,
+                    "approval_pending",
+                    f"Rule `{approval.rule}` lets this request through only after approval {approval.id}: "
+                    f"{self._console_url}/approvals/{approval.id}",
+                    "Send exactly the same request again once it is approved.",
+                )
+            case _:
+                return GatewayRefusal(
+                    403,
+                    "approval_expired",
+                    f"Approval {approval.id} was not answered or used in time.",
+                    "Send the request again to ask anew.",
+                )

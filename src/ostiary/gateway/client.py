@@ -1,0 +1,372 @@
+"""One connection from a tool: requests come out of it in order, answers go into it (RFC 9112)."""
+
+import asyncio
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Protocol, cast
+
+from ostiary.gateway.deadlines import NEVER, Sweeper
+from ostiary.model.errors import GatewayRefusal
+from ostiary.protocols.chunked import ChunkedDecoder, ChunkError
+from ostiary.protocols.heads import (
+    HEAD_END,
+    HeadError,
+    LineCache,
+    RequestHead,
+    looks_broken,
+    parse_request_head,
+)
+from ostiary.settings import Settings
+
+_DISCARD_MAX_BYTES = 256 * 1024
+_LINGER_S = 2.0
+_BUFFERED_BODY_BYTES = 64 * 1024
+
+
+class Taker(Protocol):
+    """Who works on a request. `take` starts; the others are told while it runs."""
+
+    def take(self, client: "ClientConnection", head: RequestHead) -> None: ...
+    def refuse_unread(self, client: "ClientConnection", refusal: GatewayRefusal) -> None: ...
+
+
+class BodySink(Protocol):
+    def on_request_body(self, data: bytes) -> None: ...
+    def on_request_end(self) -> None: ...
+
+
+class _Phase(IntEnum):
+    HEAD = 0
+    BODY = 1
+    ANSWERING = 2
+    DISCARDING = 3
+    CLOSED = 4
+
+
+class ClientConnection(asyncio.Protocol):
+    """The current request is running until `finish`; what a client pipelines meanwhile waits in the socket."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        settings: Settings,
+        cache: LineCache,
+        taker: Taker,
+        sweeper: Sweeper,
+        register: "Callable[[ClientConnection, bool], None]",
+    ) -> None:
+        self._loop = loop
+        self._settings = settings
+        self._cache = cache
+        self._taker = taker
+        self._sweeper = sweeper
+        self._register = register
+        self._phase = _Phase.HEAD
+        self._buffer = b""
+        self._remaining = 0
+        self._decoder: ChunkedDecoder | None = None
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._body_complete = True
+        self._body_sink: BodySink | None = None
+        self._body_waiter: asyncio.Future[None] | None = None
+        self._body_limit = _BUFFERED_BODY_BYTES
+        self._reading_paused = False
+        self.write_paused = False
+        self._continue_wanted = False
+        self._discarded = 0
+        self.draining = False
+        self.head: RequestHead | None = None
+        self.on_gone: Callable[[], None] | None = None
+        self.on_pressure: Callable[[bool], None] | None = None
+        self.deadline = NEVER
+        self.peer = ""
+        self.local: tuple[str, int] = ("", 0)
+        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+
+    # -- what the transport tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=self._settings.write_buffer_bytes)
+        peer = transport.get_extra_info("peername")
+        local = transport.get_extra_info("sockname")
+        self.peer = str(peer[0]) if isinstance(peer, tuple) else ""
+        self.local = (str(local[0]), int(local[1])) if isinstance(local, tuple) else ("", 0)
+        self.deadline = self._loop.time() + self._settings.client_head_timeout_s
+        self._sweeper.add(self)
+        self._register(self, True)
+
+    def data_received(self, data: bytes) -> None:
+        phase = self._phase
+        if phase is _Phase.HEAD:
+            self._read_head(self._buffer + data if self._buffer else data)
+        elif phase is _Phase.BODY:
+            self.deadline = self._loop.time() + self._settings.client_body_timeout_s
+            self._read_body(data)
+        elif phase is _Phase.ANSWERING:
+            self._buffer += data
+            if len(self._buffer) > _BUFFERED_BODY_BYTES:
+                self._pause(True)
+        elif phase is _Phase.DISCARDING:
+            self._discarded += len(data)
+            if self._discarded > _DISCARD_MAX_BYTES * 64:
+                self.abort()
+
+    def eof_received(self) -> bool | None:
+        # A half-closed connection cannot be told from one that is gone; treating it as gone cancels the upstream.
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._phase = _Phase.CLOSED
+        self._sweeper.discard(self)
+        self._register(self, False)
+        self._body.clear()
+        self._buffer = b""
+        gone, self.on_gone = self.on_gone, None
+        if gone is not None:
+            gone()
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+        self.deadline = self._loop.time() + self._settings.client_write_timeout_s
+        if self.on_pressure is not None:
+            self.on_pressure(True)
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        if self._phase is not _Phase.BODY:
+            self.deadline = NEVER
+        if self.on_pressure is not None:
+            self.on_pressure(False)
+
+    def expired(self) -> None:
+        if self._phase is _Phase.HEAD and self._buffer:
+            self._refuse(408, "bad_request", "The request head did not arrive in time.")
+        else:
+            self.abort()
+
+    # -- reading requests
+
+    def _read_head(self, data: bytes) -> None:
+        end = data.find(HEAD_END)
+        limit = self._settings.head_max_bytes
+        if end < 0 or end > limit:
+            if len(data) > limit or end > limit:
+                self._refuse(431, "bad_request", "The request head is too large.")
+            elif looks_broken(data):
+                self._refuse(400, "bad_request", "The request is not well-formed HTTP/1.1.")
+            else:
+                if not self._buffer:
+                    self.deadline = self._loop.time() + self._settings.client_head_timeout_s
+                self._buffer = data
+            return
+        self._buffer = b""
+        try:
+            head = parse_request_head(
+                data[:end], self._cache, self._settings.headers_max, self._settings.target_max_bytes
+            )
+        except HeadError as error:
+            code = "bad_request" if error.status != 400 else "ambiguous_request"
+            self._refuse(error.status, code, str(error))
+            return
+        self.head = head
+        rest = data[end + 4 :]
+        self._body_bytes = 0
+        self._body_limit = _BUFFERED_BODY_BYTES
+        if head.has_body:
+            self._phase = _Phase.BODY
+            self._body_complete = False
+            self._decoder = ChunkedDecoder() if head.chunked else None
+            self._remaining = head.content_length or 0
+            self._continue_wanted = any(
+                field[0] == b"expect" and field[1].lower() == b"100-continue" for field in head.special
+            )
+            self.deadline = self._loop.time() + self._settings.client_body_timeout_s
+            if rest and not self._read_body(rest):
+                return
+        else:
+            self._phase = _Phase.ANSWERING
+            self._body_complete = True
+            self._continue_wanted = False
+            self._buffer = rest
+            self.deadline = NEVER
+        self._taker.take(self, head)
+
+    def _read_body(self, data: bytes) -> bool:
+        """Deliver or keep body bytes; what follows the body stays buffered. False when the framing broke."""
+        decoder = self._decoder
+        if decoder is not None:
+            try:
+                data = decoder.feed(data)
+            except ChunkError as error:
+                self._break_body(str(error))
+                return False
+            complete = decoder.complete
+            if complete:
+                self._buffer = decoder.excess
+        else:
+            if len(data) > self._remaining:
+                self._buffer = data[self._remaining :]
+                data = data[: self._remaining]
+            self._remaining -= len(data)
+            complete = self._remaining == 0
+        if complete:
+            self._body_complete = True
+            self._decoder = None
+            self._phase = _Phase.ANSWERING
+            self.deadline = NEVER
+        if self._body_sink is not None:
+            if data:
+                self._body_sink.on_request_body(data)
+            if complete and self._body_sink is not None:
+                sink, self._body_sink = self._body_sink, None
+                sink.on_request_end()
+        else:
+            if data:
+                self._body.append(data)
+                self._body_bytes += len(data)
+            if not complete and self._body_bytes > self._body_limit:
+                self._pause(True)
+            if self._body_waiter is not None and (complete or self._body_bytes > self._body_limit):
+                self._wake_body_waiter(None)
+        return True
+
+    def _break_body(self, sentence: str) -> None:
+        refusal = GatewayRefusal(400, "ambiguous_request", f"The request body is malformed: {sentence}", close=True)
+        self._body_complete = True
+        if self._body_waiter is not None:
+            self._wake_body_waiter(refusal)
+        elif self.on_gone is not None:
+            # The exchange runs: it ends as if the client had gone, after the client was told why if it still can be.
+            self.abort()
+        else:
+            self._taker.refuse_unread(self, refusal)
+
+    def _wake_body_waiter(self, failure: Exception | None) -> None:
+        waiter, self._body_waiter = self._body_waiter, None
+        if waiter is not None and not waiter.done():
+            if failure is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(failure)
+
+    def _refuse(self, status: int, code: str, sentence: str) -> None:
+        self._taker.refuse_unread(self, GatewayRefusal(status, code, sentence, close=True))
+
+    # -- what the exchange does
+
+    @property
+    def body_complete(self) -> bool:
+        return self._body_complete
+
+    def take_body(self) -> bytes:
+        """The body bytes received so far, which are then no longer kept here."""
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._body.clear()
+        self._body_bytes = 0
+        return body
+
+    def deliver_body_to(self, sink: BodySink) -> None:
+        """From now on body bytes go to `sink` as they arrive; those already here have been taken."""
+        self._say_continue()
+        if self._body_complete:
+            sink.on_request_end()
+            return
+        self._body_sink = sink
+        self._pause(False)
+
+    async def whole_body(self, limit_bytes: int) -> bytes:
+        """The complete body. Raises `GatewayRefusal` 413 above the limit, 400 when its framing breaks."""
+        length = self.head.content_length if self.head is not None else None
+        if length is not None and length > limit_bytes:
+            raise _too_large(limit_bytes)
+        if not self._body_complete:
+            self._say_continue()
+            self._body_limit = limit_bytes
+            self._body_waiter = self._loop.create_future()
+            self._pause(False)
+            await self._body_waiter
+        if self._body_bytes > limit_bytes:
+            raise _too_large(limit_bytes)
+        return self.take_body()
+
+    def _say_continue(self) -> None:
+        if self._continue_wanted and not self._body_complete:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._continue_wanted = False
+
+    def hold_back(self, paused: bool) -> None:
+        """Stop or resume reading the body because the upstream or the recorder is slower than the client."""
+        self._pause(paused)
+
+    def _pause(self, paused: bool) -> None:
+        if paused != self._reading_paused and not self.transport.is_closing():
+            self._reading_paused = paused
+            if paused:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+            if self._phase is _Phase.BODY:
+                # While it is we who do not read, the client owes us nothing.
+                self.deadline = NEVER if paused else self._loop.time() + self._settings.client_body_timeout_s
+
+    def write(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def finish(self, keep_alive: bool) -> None:
+        """The answer is out. Read the next request, or close — gently, so that the answer is not lost to a reset."""
+        self.on_gone = self.on_pressure = None
+        self._body_sink = None
+        if self._phase is _Phase.CLOSED or self.transport.is_closing():
+            return
+        if not self._body_complete or not keep_alive or self.draining:
+            self._linger()
+            return
+        self.head = None
+        self._body.clear()
+        self._phase = _Phase.HEAD
+        self._pause(False)
+        if self._buffer:
+            self.deadline = self._loop.time() + self._settings.client_head_timeout_s
+            data, self._buffer = self._buffer, b""
+            self._loop.call_soon(self._resume_head, data)
+        else:
+            self.deadline = self._loop.time() + self._settings.client_idle_timeout_s
+
+    def _resume_head(self, data: bytes) -> None:
+        if self._phase is _Phase.HEAD:
+            data += self._buffer
+            self._buffer = b""
+            self._read_head(data)
+
+    def _linger(self) -> None:
+        self._body.clear()
+        self._buffer = b""
+        body_pending = not self._body_complete
+        self._phase = _Phase.DISCARDING
+        if body_pending and self.transport.can_write_eof():
+            self.transport.write_eof()
+            self._pause(False)
+            self.deadline = self._loop.time() + _LINGER_S
+        else:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Cut the connection so that the client cannot take what it has for a whole answer."""
+        self.transport.abort()
+
+    def retire(self) -> None:
+        """Stop after the current exchange; an idle connection is closed now."""
+        self.draining = True
+        if self._phase is _Phase.HEAD and not self._buffer:
+            self.transport.close()
+
+
+def _too_large(limit_bytes: int) -> GatewayRefusal:
+    return GatewayRefusal(
+        413,
+        "bad_request",
+        f"The request body is larger than the {limit_bytes} bytes that can be held here.",
+        close=True,
+    )

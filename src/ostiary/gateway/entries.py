@@ -1,0 +1,103 @@
+"""The audit entries an exchange leaves: the intent before it is sent, the outcome after, or the refusal."""
+
+from ostiary.gateway.state import Entry, Exchange
+from ostiary.model.actor import Actor
+from ostiary.model.decision import Allow, Ask, Decision, Deny
+from ostiary.model.errors import GatewayRefusal
+from ostiary.protocols.targets import redacted_target
+
+_SHOWN_TARGET_BYTES = 2048
+
+
+def actor_fields(actor: Actor) -> Entry:
+    fields: Entry = {"kind": actor.kind.value, "name": actor.name, "token": actor.token_id}
+    if actor.agent is not None:
+        fields["agent"] = actor.agent
+    return fields
+
+
+def _decision_fields(decision: Decision) -> Entry:
+    match decision:
+        case Allow(rule=rule):
+            return {"effect": "allow", "rule": rule}
+        case Ask(rule=rule):
+            return {"effect": "ask", "rule": rule}
+        case Deny(rule=None):
+            return {"effect": "deny"}
+        case Deny(rule=rule):
+            return {"effect": "deny", "rule": rule}
+
+
+def _common(kind: str, at: str, exchange: Exchange) -> Entry:
+    entry: Entry = {
+        "v": 1,
+        "type": kind,
+        "time": at,
+        "exchange": exchange.id,
+        "client": exchange.client.peer,
+        "method": exchange.head.method.decode("ascii"),
+    }
+    if exchange.actor is not None:
+        entry["actor"] = actor_fields(exchange.actor)
+    if exchange.target is not None:
+        entry["target"] = redacted_target(exchange.target)
+    if exchange.route is not None:
+        entry["connection"] = exchange.route.name
+        entry["operation"] = exchange.operation.name
+    if exchange.decision is not None:
+        entry["decision"] = _decision_fields(exchange.decision)
+    return entry
+
+
+def intent(at: str, exchange: Exchange) -> Entry:
+    """Written and durable before a byte goes to the upstream."""
+    entry = _common("exchange.intent", at, exchange)
+    entry["session"] = exchange.session
+    entry["classes"] = sorted(exchange.operation.classes)
+    if exchange.approval is not None:
+        entry["approval"] = {"id": exchange.approval, "by": exchange.approved_by}
+    return entry
+
+
+def outcome(at: str, exchange: Exchange, duration_us: int) -> Entry:
+    """What became of it. The recorder adds `recording` when the last frame is sealed."""
+    return {
+        "v": 1,
+        "type": "exchange.outcome",
+        "time": at,
+        "exchange": exchange.id,
+        "session": exchange.session,
+        "intent": exchange.intent_index,
+        "status": exchange.status,
+        "end": exchange.end,
+        "request_bytes": exchange.request_bytes,
+        "response_bytes": exchange.response_bytes,
+        "duration_us": duration_us,
+        "first_byte_us": exchange.first_byte_us,
+        "findings": [
+            {"detector": each.detector, "place": each.place, "length": each.length, "count": each.count}
+            for each in exchange.findings
+        ],
+    }
+
+
+def refused(at: str, exchange: Exchange, refusal: GatewayRefusal) -> Entry:
+    entry = _common("exchange.refused", at, exchange)
+    entry["code"] = refusal.code
+    entry["status"] = refusal.status
+    if exchange.target is None:
+        entry["target"] = ascii(exchange.head.target[:_SHOWN_TARGET_BYTES].partition(b"?")[0].decode("latin-1"))[1:-1]
+    return entry
+
+
+def refused_unread(at: str, identity: str, client: str, refusal: GatewayRefusal) -> Entry:
+    """A request that could not even be read."""
+    return {
+        "v": 1,
+        "type": "exchange.refused",
+        "time": at,
+        "exchange": identity,
+        "client": client,
+        "code": refusal.code,
+        "status": refusal.status,
+    }

@@ -1,0 +1,365 @@
+"""Stages 11 and 12: the answer on its way to the tool, masked as it streams and recorded as the tool receives it."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from ostiary.gateway.answers import CLOSE, KEEP_ALIVE_1_0, status_line
+from ostiary.gateway.response_rules import (
+    UnreadableBody,
+    body_decoder,
+    hidden_coding,
+    judge_status,
+    judge_type,
+    may_hide_coding,
+    unreadable,
+)
+from ostiary.gateway.route import Armed
+from ostiary.gateway.state import Exchange
+from ostiary.gateway.upstream import UpstreamConnection
+from ostiary.masking.injected import InjectedSecretStream
+from ostiary.model.errors import GatewayRefusal
+from ostiary.ports import HEAD, RESPONSE, Chronicle
+from ostiary.protocols.chunked import LAST_CHUNK, encode_chunk
+from ostiary.protocols.codings import Decoder, decoder_for
+from ostiary.protocols.heads import ResponseHead
+from ostiary.protocols.redaction import FieldWithholder
+from ostiary.settings import Settings
+
+_BACKLOG_POLL_S = 0.02
+_NO_STORE = b"Cache-Control: no-store\r\nx-ostiary-exchange: "
+_CHUNKED = b"\r\nTransfer-Encoding: chunked\r\n"
+_BODILESS = frozenset({204, 304})
+
+
+class Relay:
+    """Takes the upstream's answer (a `ResponseSink`). `done` is called once, with the refusal that must be answered
+    instead when nothing was sent yet, or None when the answer is out or had to be cut (`exchange.end`)."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        armed: Armed | None,
+        upstream: UpstreamConnection,
+        chronicle: Chronicle,
+        settings: Settings,
+        loop: asyncio.AbstractEventLoop,
+        done: Callable[[GatewayRefusal | None], None],
+    ) -> None:
+        self._exchange = exchange
+        self._client = exchange.client
+        self._armed = armed
+        self._upstream = upstream
+        self._chronicle = chronicle
+        self._settings = settings
+        self._loop = loop
+        self._done = done
+        self._head: ResponseHead | None = None
+        self._decoder: Decoder | None = None
+        self._stream: InjectedSecretStream | None = None
+        self._withholder: FieldWithholder | None = None
+        self._sniffed = False
+        self._first_bytes = b""
+        self._head_sent = False
+        self._chunked = False
+        self._paused = False
+        self._ended = False
+        self._over = False
+        self._pending: Iterator[bytes] | None = None
+        fields = exchange.operation.credential_fields
+        if fields:
+            self._withholder = FieldWithholder(fields)
+
+    # -- what the upstream connection tells
+
+    def on_head(self, head: ResponseHead, body: bytes, complete: bool) -> None:
+        exchange, armed = self._exchange, self._armed
+        refusal = judge_status(head, armed is not None) or judge_type(head)
+        if refusal is None:
+            try:
+                self._decoder = body_decoder(head, self._settings.decoded_ratio_max)
+            except UnreadableBody:
+                refusal = unreadable("its content coding is not supported.")
+        if refusal is not None:
+            self._give_up(refusal)
+            return
+        self._head = head
+        exchange.status = head.status
+        now = self._loop.time()
+        exchange.first_byte_us = int((now - exchange.started) * 1_000_000)
+        self._client.on_pressure = self._on_client_pressure
+        bodiless = exchange.head.method == b"HEAD" or head.status in _BODILESS
+        if bodiless:
+            self._over = True
+            self._send_head(None if exchange.head.method == b"HEAD" or head.status == 304 else 0, b"")
+            self._finish()
+            return
+        if armed is not None:
+            self._stream = armed.matcher.stream("body")
+        if complete:
+            self._relay_whole(body)
+            return
+        if self._decoder is None and not body:
+            self._send_head(None, b"")
+        elif body:
+            self._take(body)
+
+    def on_body(self, data: bytes) -> None:
+        self._take(data)
+
+    def on_end(self) -> None:
+        self._ended = True
+        if self._pending is None:
+            self._end()
+
+    def on_failure(self, failure: GatewayRefusal) -> None:
+        if not self._over:
+            self._give_up(failure)
+
+    def on_upstream_pressure(self, paused: bool) -> None:
+        self._client.hold_back(paused)
+
+    # -- a body that arrived whole
+
+    def _relay_whole(self, body: bytes) -> None:
+        """Send head and body at once, with the true Content-Length of what is left after masking."""
+        try:
+            pieces = [self._clean(piece) for piece in self._decoded(body)]
+            if self._decoder is not None:
+                pieces.append(self._clean(self._decoder.finish()))
+            elif self._first_bytes:
+                pieces.append(self._clean(self._first_bytes))
+        except UnreadableBody:
+            self._give_up(unreadable("its body does not decode."))
+            return
+        if self._stream is not None:
+            pieces.append(self._stream.finish())
+        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._over = True
+        self._send_head(len(content), content)
+        self._finish()
+
+    # -- a body that streams
+
+    def _take(self, data: bytes) -> None:
+        if self._over:
+            return
+        if self._pending is not None:
+            # Only a decoder that still has output lets bytes wait here: the transport was paused meanwhile.
+            pending = self._pending
+            self._pending = _chained(pending, lambda: self._decoded(data))
+            return
+        self._pump(self._decoded(data))
+
+    def _decoded(self, data: bytes) -> Iterator[bytes]:
+        if not self._sniffed and self._decoder is None and self._stream is not None:
+            data = self._first_bytes + data
+            if may_hide_coding(data):
+                self._first_bytes = data
+                return iter(())
+            self._first_bytes = b""
+            self._sniffed = True
+            coding = hidden_coding(data)
+            if coding is not None:
+                self._decoder = decoder_for(coding, self._settings.decoded_ratio_max)
+        if self._decoder is None:
+            return iter((data,))
+        return self._decoder.feed(data)
+
+    def _clean(self, piece: bytes) -> bytes:
+        return self._stream.feed(piece) if self._stream is not None and piece else piece
+
+    def _pump(self, pieces: Iterator[bytes]) -> None:
+        """Mask and send pieces until they end or the client reads too slowly; then the rest waits undecoded."""
+        try:
+            for piece in pieces:
+                output = self._clean(piece)
+                if output:
+                    self._send(output)
+                if self._paused:
+                    self._pending = pieces
+                    return
+        except UnreadableBody:
+            self._give_up(unreadable("its body does not decode."))
+            return
+        self._pending = None
+        if self._ended:
+            self._end()
+
+    def _send(self, output: bytes) -> None:
+        if not self._head_sent:
+            self._send_head(None, b"")
+        self._client.write(encode_chunk(output) if self._chunked else output)
+        self._record(output)
+
+    def _record(self, output: bytes) -> None:
+        exchange = self._exchange
+        exchange.response_bytes += len(output)
+        if self._withholder is not None:
+            self._withholder.feed(output)
+            return
+        room = self._settings.recording_body_max_bytes - exchange.recorded_response_bytes
+        if room <= 0:
+            return
+        exchange.recorded_response_bytes += min(room, len(output))
+        if exchange.add_frame(self._loop.time(), RESPONSE, output if len(output) <= room else output[:room]):
+            self._chronicle.record(exchange.id, exchange.take_frames())
+            if self._chronicle.backlog_bytes > self._settings.recording_queue_bytes and not self._paused:
+                self._pause()
+                self._loop.call_later(_BACKLOG_POLL_S, self._look_at_backlog)
+
+    def _end(self) -> None:
+        if self._over:
+            return
+        try:
+            rest = self._clean(self._decoder.finish() if self._decoder is not None else self._first_bytes)
+        except UnreadableBody:
+            self._give_up(unreadable("its body ends too early."))
+            return
+        if self._stream is not None:
+            rest += self._stream.finish()
+        self._over = True
+        if not self._head_sent:
+            self._send_head(len(rest), rest)
+        else:
+            if rest:
+                self._send(rest)
+            if self._chunked:
+                self._client.write(LAST_CHUNK)
+        self._finish()
+
+    # -- heads
+
+    def _send_head(self, length: int | None, content: bytes) -> None:
+        """Write the head, with `content` behind it when `length` is known. A None length means chunked or until close,
+        and for HEAD and 304 no framing at all."""
+        exchange, head = self._exchange, self._head
+        if head is None:
+            return
+        lines = self._clean_lines(head)
+        bodiless = exchange.head.method == b"HEAD" or head.status == 304
+        keep_alive = exchange.head.keep_alive
+        if length is not None:
+            framing = b"\r\n" if head.status == 204 else b"\r\nContent-Length: %d\r\n" % length
+        elif bodiless:
+            framing = b"\r\n"
+        elif exchange.head.version_minor == 1:
+            self._chunked = True
+            framing = _CHUNKED
+        else:
+            keep_alive = exchange.head.keep_alive = False
+            framing = b"\r\n"
+        if not keep_alive or self._client.draining:
+            framing += CLOSE
+        elif exchange.head.version_minor == 0:
+            framing += KEEP_ALIVE_1_0
+        shown = status_line(head.status) + (b"\r\n".join(lines) + b"\r\n" if lines else b"")
+        self._head_sent = True
+        self._client.write(
+            shown + _NO_STORE + exchange.id.encode("ascii") + framing + b"\r\n" + content
+        )
+        exchange.add_frame(self._loop.time(), RESPONSE | HEAD, shown)
+        if content:
+            self._record(content)
+
+    def _clean_lines(self, head: ResponseHead) -> list[bytes]:
+        """The upstream's fields without the secret; ETag only where it can still be true of what is sent."""
+        armed = self._armed
+        lines = head.lines
+        if head.etag and head.status < 400 and not self._findings_so_far():
+            weak = head.etag if head.etag[:2] == b"W/" or self._decoder is None else b"W/" + head.etag
+            lines = [*lines, b"ETag: " + weak]
+        if armed is None:
+            return lines
+        clean = armed.clean_lines
+        if all(line in clean for line in lines):
+            return lines
+        kept = []
+        for line in lines:
+            if line in clean:
+                kept.append(line)
+                continue
+            masked, findings = armed.matcher.mask(line, "header")
+            if not findings:
+                armed.remember_clean(line)
+                kept.append(line)
+                continue
+            self._exchange.findings.extend(findings)
+            name, _, rest = line.partition(b":")
+            if masked.startswith(name + b":"):
+                kept.append(masked)
+        return kept
+
+    def _findings_so_far(self) -> bool:
+        return self._stream is not None and bool(self._stream.findings())
+
+    # -- pressure
+
+    def _on_client_pressure(self, paused: bool) -> None:
+        if paused:
+            self._pause()
+        else:
+            self._resume()
+
+    def _look_at_backlog(self) -> None:
+        if self._chronicle.backlog_bytes > self._settings.recording_queue_bytes // 2:
+            self._loop.call_later(_BACKLOG_POLL_S, self._look_at_backlog)
+        elif not self._client.write_paused:
+            self._resume()
+
+    def _pause(self) -> None:
+        self._paused = True
+        if not self._over and not self._ended:
+            self._upstream.pause_reading(True)
+
+    def _resume(self) -> None:
+        self._paused = False
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            self._pump(pending)
+        if not self._paused and not self._over and not self._ended:
+            self._upstream.pause_reading(False)
+
+    # -- ends
+
+    def _finish(self) -> None:
+        exchange = self._exchange
+        if self._stream is not None:
+            exchange.findings.extend(self._stream.findings())
+        if self._withholder is not None:
+            exchange.add_frame(self._loop.time(), RESPONSE, self._withholder.finish())
+        exchange.answered = True
+        self._done(None)
+
+    def _give_up(self, refusal: GatewayRefusal) -> None:
+        """Answer with the refusal while nothing has been sent; afterwards only a cut connection tells the truth."""
+        self._over = True
+        self._pending = None
+        self._upstream.abort()
+        if not self._head_sent:
+            self._done(refusal)
+            return
+        self._exchange.end = f"cut: {refusal.code}"
+        self._flush_partial()
+        self._client.abort()
+        self._done(None)
+
+    def stop(self, why: str) -> None:
+        """The client is gone or lost its right to the stream: nothing more is sent or read."""
+        if not self._over:
+            self._over = True
+            self._pending = None
+            self._exchange.end = why
+            self._upstream.abort()
+            self._flush_partial()
+
+    def _flush_partial(self) -> None:
+        if self._stream is not None:
+            self._stream.finish()
+            self._exchange.findings.extend(self._stream.findings())
+        if self._withholder is not None:
+            self._exchange.add_frame(self._loop.time(), RESPONSE, self._withholder.finish())
+
+
+def _chained(first: Iterator[bytes], second: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+    yield from first
+    yield from second()

@@ -1,0 +1,78 @@
+"""Which answers of an upstream may be relayed, and how their bodies must be read."""
+
+from ostiary.model.errors import GatewayRefusal
+from ostiary.protocols.charsets import charset_is_readable
+from ostiary.protocols.codings import Decoder, UnreadableBody, decoder_for
+from ostiary.protocols.heads import ResponseHead
+
+_REFUSED_KEY = GatewayRefusal(
+    502,
+    "upstream_refused_key",
+    "The upstream refused the key that Ostiary holds for this connection.",
+    "Your own token is fine; ask your administrator to check or rotate the connection's secret.",
+)
+_UNASKED = GatewayRefusal(502, "upstream_invalid", "The upstream sent a part of an answer that nobody asked for.")
+_PROXY_AUTH = GatewayRefusal(502, "upstream_invalid", "The upstream asks for proxy authentication.")
+
+_REFUSED_STATUS = {401: _REFUSED_KEY, 403: _REFUSED_KEY, 206: _UNASKED, 407: _PROXY_AUTH}
+
+_MAGIC = (
+    (b"\x1f\x8b\x08", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x78\x01", "deflate"),
+    (b"\x78\x9c", "deflate"),
+    (b"\x78\xda", "deflate"),
+)
+
+
+def unreadable(why: str) -> GatewayRefusal:
+    return GatewayRefusal(
+        502,
+        "response_unreadable",
+        f"The upstream's answer cannot be checked for secrets: {why}",
+        "Nothing of it was passed on.",
+    )
+
+
+def judge_status(head: ResponseHead, hides_key: bool) -> GatewayRefusal | None:
+    """The refusal that replaces an answer of this status, if any. `hides_key`: the connection has a secret."""
+    if head.status in (401, 403) and not hides_key:
+        return None
+    return _REFUSED_STATUS.get(head.status)
+
+
+def judge_type(head: ResponseHead) -> GatewayRefusal | None:
+    if head.content_type and not charset_is_readable(head.content_type):
+        return unreadable("its character set is not supported.")
+    return None
+
+
+def body_decoder(head: ResponseHead, ratio_max: int) -> Decoder | None:
+    """A decoder for the declared codings, None for identity. Raises `UnreadableBody`."""
+    if not head.content_encoding:
+        return None
+    return decoder_for(head.content_encoding.decode("latin-1"), ratio_max)
+
+
+def hidden_coding(first_bytes: bytes) -> str | None:
+    """The coding that a body has without saying so (A05), told by its first bytes."""
+    for magic, name in _MAGIC:
+        if first_bytes.startswith(magic):
+            return name
+    return None
+
+
+def may_hide_coding(first_bytes: bytes) -> bool:
+    """True while more bytes are needed to tell (only for the few beginnings that could still become a coding)."""
+    return any(len(first_bytes) < len(magic) and magic.startswith(first_bytes) for magic, _ in _MAGIC)
+
+
+__all__ = [
+    "UnreadableBody",
+    "body_decoder",
+    "hidden_coding",
+    "judge_status",
+    "judge_type",
+    "may_hide_coding",
+    "unreadable",
+]

@@ -1,0 +1,281 @@
+"""Message heads, read by a grammar stricter than RFC 9112 allows a server to be.
+
+A head is split into lines and every line is looked up in a bounded cache of lines already judged: tools repeat most
+of theirs, so a repeated head costs one dictionary look-up a line. `docs/adr/0002` has the measurements.
+"""
+
+import re
+from collections.abc import Callable
+
+from ostiary.protocols.header_rules import RequestField, ResponseField, request_field, response_field
+
+Field = tuple[bytes, bytes, int]
+"""(lower-case name, value without surrounding white space, fate)."""
+
+_FIELD_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:[!-~](?:[ -~\t]*[!-~])?)?)[ \t]*")
+_RESPONSE_FIELD_LINE = re.compile(
+    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:[!-~\x80-\xff](?:[ -~\t\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*"
+)
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([!-~]+) HTTP/1\.([01])")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [ -~\t\x80-\xff]*)?")
+_CONTENT_LENGTH = re.compile(rb"[0-9]{1,19}")
+_BARE_LINE_END = re.compile(rb"\r[^\n]|(?<!\r)\n|\x00")
+
+_CACHED_LINE_BYTES = 256
+_CACHED_LINES = 4096
+
+HEAD_END = b"\r\n\r\n"
+
+
+class HeadError(Exception):
+    """The head is not one message beyond doubt. `status` is the answer it deserves; `str()` a fixed sentence."""
+
+    def __init__(self, sentence: str, status: int = 400) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class LineCache:
+    """Judged lines by their bytes; forgets everything when full. Never holds a credential."""
+
+    __slots__ = ("_judge", "_lines", "get")
+
+    def __init__(self, judge: Callable[[bytes], Field]) -> None:
+        self._judge = judge
+        self._lines: dict[bytes, Field] = {}
+        self.get = self._lines.get
+
+    def read(self, line: bytes) -> Field:
+        """The judged field of a line that is not cached yet. Raises `HeadError`."""
+        field = self._judge(line)
+        if len(line) <= _CACHED_LINE_BYTES and field[2] != RequestField.CREDENTIAL:
+            if len(self._lines) >= _CACHED_LINES:
+                self._lines.clear()
+            self._lines[line] = field
+        return field
+
+
+def _judge_request_line(line: bytes) -> Field:
+    match = _FIELD_LINE.fullmatch(line)
+    if match is None:
+        raise HeadError("A header field is malformed.")
+    name = match[1].lower()
+    return name, match[2], int(request_field(name))
+
+
+def _judge_response_line(line: bytes) -> Field:
+    match = _RESPONSE_FIELD_LINE.fullmatch(line)
+    if match is None:
+        raise HeadError("A header field of the upstream is malformed.")
+    name = match[1].lower()
+    return name, match[2], int(response_field(name))
+
+
+def request_line_cache() -> LineCache:
+    return LineCache(_judge_request_line)
+
+
+def response_line_cache() -> LineCache:
+    return LineCache(_judge_response_line)
+
+
+class RequestHead:
+    """One request head. `lines` are the field lines that may go upstream as they stand; `special` the others that
+    matter. `content_length` is None without a Content-Length; `chunked` says the body is in chunked coding."""
+
+    __slots__ = (
+        "chunked",
+        "content_length",
+        "fields",
+        "keep_alive",
+        "lines",
+        "method",
+        "special",
+        "target",
+        "version_minor",
+    )
+
+    def __init__(self, method: bytes, target: bytes, version_minor: int) -> None:
+        self.method = method
+        self.target = target
+        self.version_minor = version_minor
+        self.fields: list[Field] = []
+        self.lines: list[bytes] = []
+        self.special: list[Field] = []
+        self.content_length: int | None = None
+        self.chunked = False
+        self.keep_alive = version_minor == 1
+
+    @property
+    def has_body(self) -> bool:
+        return self.chunked or bool(self.content_length)
+
+    def first(self, name: bytes) -> bytes | None:
+        """The value of the first field of that lower-case name."""
+        for field in self.fields:
+            if field[0] == name:
+                return field[1]
+        return None
+
+    def values(self, fate: RequestField) -> list[bytes]:
+        return [field[1] for field in self.special if field[2] == fate]
+
+
+def looks_broken(partial: bytes) -> bool:
+    """True when an unfinished head can never become a good one: bare line ends, NUL, no method at the start."""
+    return _BARE_LINE_END.search(partial) is not None or not (partial[:1].isalpha() or partial[:1] in b"!#$%&'*+-.^_`|~")
+
+
+def parse_request_head(block: bytes, cache: LineCache, headers_max: int, target_max_bytes: int) -> RequestHead:
+    """Read a head without its final empty line. Raises `HeadError` for anything two servers could read differently."""
+    lines = block.split(b"\r\n")
+    match = _REQUEST_LINE.fullmatch(lines[0])
+    if match is None:
+        raise HeadError("The request line is malformed.")
+    method, target, minor = match.groups()
+    if len(target) > target_max_bytes:
+        raise HeadError("The request target is too long.", 414)
+    if len(lines) - 1 > headers_max:
+        raise HeadError("The request has too many header fields.", 431)
+    head = RequestHead(method, target, 1 if minor == b"1" else 0)
+    get, read, fields, forward, special = cache.get, cache.read, head.fields, head.lines, head.special
+    for index in range(1, len(lines)):
+        line = lines[index]
+        field = get(line) or read(line)
+        fields.append(field)
+        fate = field[2]
+        if not fate:
+            forward.append(line)
+        elif fate != 1:
+            special.append(field)
+    _frame_request(head)
+    return head
+
+
+def _frame_request(head: RequestHead) -> None:
+    hosts = 0
+    singles = 0
+    for name, value, fate in head.special:
+        if fate == RequestField.HOST:
+            hosts += 1
+        elif fate == RequestField.CONTENT_LENGTH:
+            if head.content_length is not None or _CONTENT_LENGTH.fullmatch(value) is None:
+                raise HeadError("Content-Length is not one plain number.")
+            head.content_length = int(value)
+        elif fate == RequestField.TRANSFER_ENCODING:
+            if head.chunked or value.lower() != b"chunked" or head.version_minor == 0:
+                raise HeadError("Transfer-Encoding is something other than one `chunked`.")
+            head.chunked = True
+        elif fate == RequestField.CONNECTION:
+            _apply_connection(head, value)
+        elif fate == RequestField.REFUSE:
+            raise HeadError(f"{name.decode()} is not accepted here.")
+        elif fate in (RequestField.CONTENT_TYPE, RequestField.CONTENT_ENCODING):
+            bit = 1 << fate
+            if singles & bit:
+                raise HeadError(f"{name.decode()} is there twice.")
+            singles |= bit
+    if hosts != 1:
+        raise HeadError("Exactly one Host field is needed.")
+    if head.chunked and head.content_length is not None:
+        raise HeadError("Content-Length and Transfer-Encoding together.")
+
+
+def _apply_connection(head: RequestHead, value: bytes) -> None:
+    """`close` and `keep-alive` are ours to honour; every other named field is hop-by-hop and goes no further."""
+    for option in value.lower().split(b","):
+        token = option.strip(b" \t")
+        if token == b"close":
+            head.keep_alive = False
+        elif token == b"keep-alive":
+            head.keep_alive = head.keep_alive or head.version_minor == 0
+        elif token:
+            prefix = token + b":"
+            head.lines = [line for line in head.lines if not line.lower().startswith(prefix)]
+
+
+class ResponseHead:
+    """One response head. `content_length` is None when the body is chunked or ends with the connection."""
+
+    __slots__ = (
+        "chunked",
+        "content_encoding",
+        "content_length",
+        "content_type",
+        "etag",
+        "keep_alive",
+        "keep_alive_s",
+        "lines",
+        "status",
+    )
+
+    def __init__(self, status: int, keep_alive: bool) -> None:
+        self.status = status
+        self.keep_alive = keep_alive
+        self.keep_alive_s: float | None = None
+        self.lines: list[bytes] = []
+        self.content_length: int | None = None
+        self.chunked = False
+        self.content_encoding = b""
+        self.content_type = b""
+        self.etag = b""
+
+
+def parse_response_head(block: bytes, cache: LineCache, headers_max: int) -> ResponseHead:
+    """Read a head without its final empty line. Raises `HeadError`. `lines` are those that may go to the tool."""
+    lines = block.split(b"\r\n")
+    match = _STATUS_LINE.fullmatch(lines[0])
+    if match is None:
+        raise HeadError("The status line is malformed.")
+    if len(lines) - 1 > headers_max:
+        raise HeadError("The answer has too many header fields.")
+    head = ResponseHead(int(match[2]), match[1] == b"1")
+    get, read, forward = cache.get, cache.read, head.lines
+    named: list[bytes] = []
+    for index in range(1, len(lines)):
+        line = lines[index]
+        field = get(line) or read(line)
+        fate = field[2]
+        if not fate:
+            forward.append(line)
+        elif fate != 1:
+            _apply_response_field(head, field, line, named)
+    if head.chunked and head.content_length is not None:
+        raise HeadError("Content-Length and Transfer-Encoding together.")
+    for name in named:
+        prefix = name + b":"
+        head.lines = [line for line in head.lines if not line.lower().startswith(prefix)]
+    return head
+
+
+def _apply_response_field(head: ResponseHead, field: Field, line: bytes, named: list[bytes]) -> None:
+    _, value, fate = field
+    match fate:
+        case ResponseField.CONTENT_LENGTH:
+            if head.content_length is not None or _CONTENT_LENGTH.fullmatch(value) is None:
+                raise HeadError("Content-Length is not one plain number.")
+            head.content_length = int(value)
+        case ResponseField.TRANSFER_ENCODING:
+            if head.chunked or value.lower() != b"chunked":
+                raise HeadError("Transfer-Encoding is something other than one `chunked`.")
+            head.chunked = True
+        case ResponseField.CONNECTION:
+            for option in value.lower().split(b","):
+                token = option.strip(b" \t")
+                if token == b"close":
+                    head.keep_alive = False
+                elif token and token != b"keep-alive":
+                    named.append(token)
+        case ResponseField.CONTENT_ENCODING:
+            head.content_encoding = head.content_encoding + b"," + value if head.content_encoding else value
+        case ResponseField.CONTENT_TYPE:
+            if head.content_type:
+                raise HeadError("Content-Type is there twice.")
+            head.content_type = value
+            head.lines.append(line)
+        case ResponseField.KEEP_ALIVE:
+            parameters = re.search(rb"timeout=([0-9]{1,6})", value)
+            if parameters is not None:
+                head.keep_alive_s = float(parameters[1])
+        case ResponseField.ETAG:
+            head.etag = value
