@@ -94,13 +94,13 @@ def _root_key(home: Path) -> Iterator[Report]:
     given = Settings.from_environment().root_key
     path = home / "root.key"
     if not given and not path.exists():
-        level = "fail" if (home / "ostiary.db").exists() else "warn"
-        yield Report(
-            level,
-            "root key",
-            f"There is no {path}.",
-            "Put it back from your backup: without it no secret opens.",
-        )
+        if (home / "ostiary.db").exists():
+            advice = "Put it back from your backup: without it no secret opens."
+            yield Report("fail", "root key", f"There is no {path}.", advice)
+        else:
+            yield Report(
+                "warn", "root key", f"There is no {path} yet.", "The first `ostiary serve` makes it."
+            )
         return
     if not given:
         yield from _private(path, "root key", 0o600)
