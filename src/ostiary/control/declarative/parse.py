@@ -1,0 +1,73 @@
+"""A declarative file's text → Configuration."""
+
+from collections.abc import Callable, Mapping
+from typing import NoReturn, TypeVar
+
+from ostiary.control.declarative import unavailable
+from ostiary.control.declarative.connections import read_connection, read_secret
+from ostiary.control.declarative.errors import DeclarativeError
+from ostiary.control.declarative.nodes import Value, read_document
+from ostiary.control.declarative.plan import merge
+from ostiary.control.declarative.references import check_references
+from ostiary.control.declarative.rules import read_rule
+from ostiary.model.configuration import Configuration, SecretReference
+from ostiary.model.connection import Connection
+from ostiary.model.rule import Rule
+from ostiary.protocols.kinds import Kind
+
+ENTRIES_MAX = 10_000
+"""Most entries of one section."""
+
+_Entry = TypeVar("_Entry", SecretReference, Connection, Rule)
+
+
+def parse(text: str, filename: str, kinds: Mapping[str, Kind], existing: Configuration | None = None) -> Configuration:
+    """What the file says. Names it uses may also come from `existing`, which it would be merged into.
+    Raises `DeclarativeError`, which names file, line and the nearest valid word."""
+    document = read_document(text, filename)
+    sections = document.mapping(
+        "the file", ("version", "secrets", "connections", "rules"), ("version",), unavailable.DOCUMENT
+    )
+    if sections["version"].whole_number("version") != 1:
+        sections["version"].fail("This version reads files of `version: 1`.")
+    places: dict[tuple[str, str], Value] = {}
+    configuration = Configuration(
+        secrets=_section(sections.get("secrets"), "secrets", read_secret, places),
+        connections=_section(
+            sections.get("connections"), "connections", lambda value: read_connection(value, kinds), places
+        ),
+        rules=_section(sections.get("rules"), "rules", read_rule, places),
+    )
+
+    def fail(section: str, name: str, key: str, sentence: str, next_step: str) -> NoReturn:
+        place = places.get((section, name))
+        if place is None:
+            # Something applied earlier no longer fits what this file says.
+            noun = section.removesuffix("s")
+            raise DeclarativeError(filename, 0, f"The {noun} '{name}' is in force: {sentence}", next_step)
+        _, at = place.members(section).get(key, (place, place))
+        at.fail(sentence, next_step)
+
+    check_references(merge(existing or Configuration(), configuration, prune=False), kinds, fail)
+    return configuration
+
+
+def _section(
+    value: Value | None,
+    section: str,
+    read: Callable[[Value], _Entry],
+    places: dict[tuple[str, str], Value],
+) -> tuple[_Entry, ...]:
+    if value is None or value.is_empty:
+        return ()
+    entries: list[_Entry] = []
+    items = value.items(section)
+    if len(items) > ENTRIES_MAX:
+        value.fail(f"'{section}' has more than {ENTRIES_MAX:,} entries.")
+    for item in items:
+        entry = read(item)
+        if (section, entry.name) in places:
+            item.fail(f"The name '{entry.name}' stands twice in {section}.")
+        places[section, entry.name] = item
+        entries.append(entry)
+    return tuple(entries)

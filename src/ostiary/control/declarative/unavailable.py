@@ -1,0 +1,24 @@
+"""Keys that the outside contract defines and this version does not enforce, with what leaving them out would mean.
+
+They are errors and not warnings: a restriction that is silently ignored is worse than a file that is refused.
+"""
+
+DOCUMENT = {
+    "groups": "leave actors with the groups that `ostiary token create --groups` gives them",
+    "masking": "let everything but the connections' own secrets pass unmasked",
+    "identity": "leave `ostiary token create` as the only way to a token",
+    "notifiers": "leave approvers to look at `ostiary approvals list` themselves",
+    "exporters": "keep the audit log on this machine only",
+}
+
+CONNECTION = {"masking": "let everything but the connection's own secret pass unmasked"}
+
+RULE = {
+    "when": "make the rule hold for every request of its operations",
+    "limits": "let its actors send as much as they like",
+}
+
+APPROVAL = {"by": "let the local owner, and nobody else, approve"}
+
+_OTHER_PROVIDER = "need the value in the embedded store, an environment variable or a file"
+SECRET_PROVIDERS = dict.fromkeys(("vault", "aws-sm", "openbao", "gcp-sm", "azure-kv"), _OTHER_PROVIDER)
