@@ -36,14 +36,15 @@ PLANTED = {
     "JSON escapes": UNICODE_ESCAPES,
     "upper JSON escapes": UNICODE_ESCAPES.upper().replace(b"\\U", b"\\u"),
     "one JSON escape in every word": KEY.replace(b"r", b"\\u0072"),
-    "JSON inside JSON": json.dumps(json.dumps({"b": "<"})).encode().replace(
-        b"<", UNICODE_ESCAPES.replace(b"\\", b"\\\\")
-    ),
+    "JSON inside JSON": json.dumps(json.dumps({"b": "<"}))
+    .encode()
+    .replace(b"<", UNICODE_ESCAPES.replace(b"\\", b"\\\\")),
     "decimal entities": "".join(f"&#{byte};" for byte in KEY).encode(),
     "hex entities": "".join(f"&#x{byte:X};" for byte in KEY).encode(),
     "mixed entities": html.escape(KEY.decode()).replace("s", "&#115;").encode(),
     "UTF-16 little endian": KEY.decode().encode("utf-16-le"),
     "UTF-16 big endian": KEY.decode().encode("utf-16-be"),
+    "UTF-32": KEY.decode().encode("utf-32"),
     "base64": base64.b64encode(KEY),
     "base64, offset 1": base64.b64encode(b"?" + KEY),
     "base64, offset 2": base64.b64encode(b"??" + KEY + b":"),

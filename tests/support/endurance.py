@@ -56,7 +56,7 @@ class House:
 
 def configuration(upstream: str, **connection: Any) -> dict[str, Any]:
     return {
-        "secrets": [{"name": "far-key", "from": {"stored": "far-key"}}],
+        "secrets": [{"name": "far-key", "from": {"stored": True}}],
         "connections": [
             {
                 "name": "far",

@@ -1,16 +1,16 @@
 """The leak oracle: says where a key can be read out of anything a test could reach.
 
-A fragment of eight bytes of the key counts as a leak, in any of these forms: raw (letters in either case), hex
-(either case, with or without separators), UTF-16 of either byte order, base64 at the three offsets in both
-alphabets; each of them also behind up to three layers of percent encoding, JSON or C escapes, HTML entities, line
-wrapping or a compressed container.
+A fragment of eight bytes of the key counts as a leak, in any of these forms: raw (letters in either case),
+hex (either case, with or without separators), UTF-16 and UTF-32, base64 at the three offsets in both alphabets;
+each of them also behind up to three layers of percent encoding, JSON or C escapes, HTML entities, line wrapping
+or a compressed container.
 """
 
 import base64
 import html
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
 _UNICODE_ESCAPE = re.compile(rb"\\(?:u\{?0*([0-9a-fA-F]{2,4})\}?|x([0-9a-fA-F]{2})|([\"\\/]))")
 _BETWEEN_HEX = "[^0-9a-fA-F]{0,3}(?:0[xX])?"
 _LARGE = 256 * 1024
+_OVERLAP_BYTES = 1024
 _WHITE = re.compile(rb"(?:[\r\n\t ]|\\r|\\n|=\r?\n)+")
 
 
@@ -62,15 +63,19 @@ class LeakOracle:
                     leaks.append(Leak(artefact, form, view, start, excerpt))
         return leaks
 
-    def search_path(self, path: Path) -> list[Leak]:
-        """The same for a file or everything below a directory, names included."""
-        if path.is_dir():
-            found = self.search("file names", "\n".join(str(entry) for entry in path.rglob("*")).encode())
-            for entry in sorted(path.rglob("*")):
-                if entry.is_file() and not entry.is_symlink():
-                    found += self.search(str(entry), entry.read_bytes())
-            return found
-        return self.search(str(path), path.read_bytes())
+    def search_path(self, path: Path, offsets: Mapping[str, int] | None = None) -> list[Leak]:
+        """The same for a file or everything below a directory, names included.
+        `offsets` says from where on a file is searched (less an overlap)."""
+        if not path.is_dir():
+            return self.search(str(path), path.read_bytes())
+        entries = sorted(path.rglob("*"))
+        found = self.search("file names", "\n".join(str(entry) for entry in entries).encode())
+        for entry in entries:
+            if entry.is_file() and not entry.is_symlink():
+                with entry.open("rb") as opened:
+                    opened.seek(max(0, (offsets or {}).get(str(entry), 0) - _OVERLAP_BYTES))
+                    found += self.search(str(entry), opened.read())
+        return found
 
 
 def _patterns(fragments: list[bytes]) -> dict[str, list[str]]:
@@ -79,6 +84,7 @@ def _patterns(fragments: list[bytes]) -> dict[str, list[str]]:
         "raw": ["".join(_either_case(byte) for byte in fragment) for fragment in fragments],
         "hex": [_BETWEEN_HEX.join(_hex_pair(byte) for byte in fragment) for fragment in fragments],
         "utf-16-le": ["".join(_literal(byte) + r"\x{00}" for byte in fragment) for fragment in fragments],
+        "utf-32": [r"\x{00}\x{00}\x{00}".join(_literal(byte) for byte in fragment) for fragment in fragments],
         "utf-16-be": ["".join(r"\x{00}" + _literal(byte) for byte in fragment) for fragment in fragments],
         "base64": ["".join(_literal(byte) for byte in needle) for needle in base64_needles],
     }

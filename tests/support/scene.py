@@ -1,0 +1,287 @@
+"""One test's stage on a running installation: a key nobody else has, connections to a raw upstream, a token.
+
+Whatever the test can reach is searched for the key, and for the token where it must not be, at the end.
+"""
+
+import random
+import string
+from pathlib import Path
+from typing import Any
+
+from support.installation import Installation
+from support.oracle import Leak, LeakOracle
+from support.raw_client import RawClient, Reply, request
+from support.raw_upstream import RawUpstream, wait_until
+
+ALPHABET = string.ascii_letters + string.digits
+KINDS = ("http", "openai", "anthropic", "cursor")
+MARK = b"[masked:injected-secret]"
+
+ORDINARY = {
+    "http": ("GET", "/some/path"),
+    "openai": ("GET", "/v1/models"),
+    "anthropic": ("GET", "/v1/models"),
+    "cursor": ("GET", "/v1/me"),
+}
+"""A read of each kind."""
+
+
+def random_key(source: random.Random) -> str:
+    """A key of the shape Cursor gives out."""
+    return "crsr_" + "".join(source.choices(ALPHABET, k=40))
+
+
+class Scene:
+    """`connection[kind]` is a connection's name, `target(kind)` the path that reaches it."""
+
+    def __init__(self, installation: Installation, label: str, seed: int) -> None:
+        self.installation = installation
+        self.seed = seed
+        source = random.Random(f"{label} {seed}")
+        self.random = source
+        self.name = "t" + "".join(source.choices(string.ascii_lowercase + string.digits, k=10))
+        self.key = random_key(source)
+        self.actor = f"actor-{self.name}"
+        self.upstream = RawUpstream()
+        self.secret = f"key-{self.name}"
+        self.connection = {kind: f"{kind}-{self.name}" for kind in KINDS}
+        self.token = ""
+        self.evidence: list[tuple[str, bytearray]] = []
+        self.oracle = LeakOracle(self.key.encode())
+        self._oracles = [self.oracle]
+        self._first_index = -1
+        self._sizes: dict[str, int] = {}
+
+    # -- setting up ----------------------------------------------------------
+
+    def open(self) -> None:
+        self.installation.apply(
+            {
+                "secrets": [{"name": self.secret, "from": "stored"}],
+                "connections": [self.described(kind) for kind in KINDS],
+                "rules": [self.allowing(*self.connection.values())],
+            },
+            prune=True,
+        )
+        self.installation.set_secret(self.secret, self.key)
+        self.token = self.installation.token(self.actor)
+
+    def described(self, kind: str, **changes: Any) -> dict[str, Any]:
+        """The declarative entry of this scene's connection of that kind; a change to None removes a key."""
+        entry = {
+            "name": self.connection[kind],
+            "kind": kind,
+            "upstream": f"http://127.0.0.1:{self.upstream.port}",
+            "secret": self.secret,
+            "allow_private": True,
+            **({"auth": "bearer"} if kind == "http" else {}),
+            **changes,
+        }
+        return {name: value for name, value in entry.items() if value is not None}
+
+    def rotate(self, value: str) -> None:
+        """Give the connections a new key; from now on it must not leak either."""
+        self.installation.set_secret(self.secret, value)
+        self._oracles.append(LeakOracle(value.encode()))
+
+    def allowing(self, *connections: str) -> dict[str, Any]:
+        return {
+            "name": f"attacker may {self.name}",
+            "who": {"users": [self.actor]},
+            "on": list(connections),
+            "effect": "allow",
+        }
+
+    def also(self, name: str, *, kind: str = "http", **changes: Any) -> str:
+        """Add one more connection, allowed for the scene's actor; returns its name. Raises `Refused`."""
+        full = f"{name}-{self.name}"
+        self.installation.apply(
+            {
+                "connections": [self.described(kind, **{"name": full, **changes})],
+                "rules": [{**self.allowing(full), "name": f"attacker may {full}"}],
+                "secrets": [{"name": self.secret, "from": "stored"}],
+            }
+        )
+        return full
+
+    # -- acting --------------------------------------------------------------
+
+    @property
+    def bearer(self) -> str:
+        return f"Authorization: Bearer {self.token}"
+
+    def target(self, kind: str = "http", path: str | None = None) -> str:
+        return f"/{self.connection[kind]}{ORDINARY[kind][1] if path is None else path}"
+
+    def raw(
+        self,
+        kind: str = "http",
+        path: str | None = None,
+        *headers: str | bytes,
+        method: str | None = None,
+        body: bytes | None = None,
+    ) -> bytes:
+        """The bytes of an ordinary request with the scene's token."""
+        return request(method or ORDINARY[kind][0], self.target(kind, path), [self.bearer, *headers], body)
+
+    def client(self, **how: Any) -> RawClient:
+        """A connection to the gateway; everything it receives is evidence."""
+        seen = bytearray()
+        self.evidence.append((f"client {len(self.evidence)}", seen))
+        return RawClient(self.installation.gateway_port, witness=seen.extend, **how)
+
+    def saw(self, reply: Reply) -> Reply:
+        """Keep the reply's body, joined and decoded, as evidence."""
+        for content in {reply.body, reply.decoded}:
+            self.evidence.append((f"body {len(self.evidence)}", bytearray(content)))
+        return reply
+
+    def ask(
+        self,
+        kind: str = "http",
+        path: str | None = None,
+        *headers: str | bytes,
+        method: str | None = None,
+        body: bytes | None = None,
+        see_close: bool = False,
+        deadline_s: float = 10.0,
+    ) -> Reply:
+        """One ordinary exchange on a connection of its own."""
+        raw = self.raw(kind, path, *headers, method=method, body=body)
+        return self.say(raw, method=method or ORDINARY[kind][0], see_close=see_close, deadline_s=deadline_s)
+
+    def say(
+        self,
+        *segments: bytes | float,
+        method: str = "GET",
+        see_close: bool = True,
+        deadline_s: float = 10.0,
+    ) -> Reply:
+        """Send exact bytes on a connection of its own and read one answer."""
+        with self.client() as client:
+            client.send(*segments)
+            return self.saw(client.reply(method, deadline_s, see_close=see_close))
+
+    # -- judging -------------------------------------------------------------
+
+    def must_be_refused(
+        self,
+        reply: Reply,
+        *statuses: int,
+        code: str | None = None,
+        closed: bool = True,
+        shape: str | None = None,
+        recorded: bool = True,
+    ) -> None:
+        """4xx or 5xx in our shape, connection closed, an audit entry of that exchange."""
+        context = f"seed {self.seed}: {reply.raw[:600]!r}"
+        assert reply.complete, f"no complete answer; {context}"
+        assert 400 <= reply.status < 600, context
+        if statuses:
+            assert reply.status in statuses, f"expected {statuses}; {context}"
+        found = error_of(reply)
+        assert found["code"], context
+        assert found["message"], context
+        if code is not None:
+            assert found["code"] == code, context
+        if shape is not None:
+            assert found["shape"] == shape, context
+        identifiers = reply.header("x-ostiary-exchange")
+        assert len(identifiers) == 1 and identifiers[0], f"no exchange id; {context}"
+        if closed:
+            assert reply.closed, f"connection left open; {context}"
+            assert reply.extra == b"", f"bytes after the answer; {context}"
+        if recorded:
+            self.must_be_recorded(reply)
+
+    def must_be_recorded(self, reply: Reply) -> dict[str, Any]:
+        """The audit entry that ends the exchange of this reply."""
+        identifier = reply.header("x-ostiary-exchange")[0].decode()
+        found: list[dict[str, Any]] = []
+
+        def present() -> bool:
+            found[:] = [
+                entry
+                for entry in self.installation.entries(self.first_index)
+                if entry.get("exchange") == identifier and entry["type"] in ENDINGS
+            ]
+            return bool(found)
+
+        assert wait_until(present, 3.0, 0.05), f"no audit entry for exchange {identifier}"
+        assert len(found) == 1, found
+        return found[0]
+
+    @property
+    def first_index(self) -> int:
+        return self._first_index
+
+    def mark_log(self) -> None:
+        """Entries and recordings from now on belong to this scene."""
+        self._first_index = self.installation.last_index()
+        self._sizes = appended_sizes(self.installation.home)
+
+    def nothing_reached_upstream(self) -> None:
+        received = b"".join(self.upstream.received)
+        assert received == b"", f"seed {self.seed}: the upstream got {received[:600]!r}"
+
+    # -- the oracle ----------------------------------------------------------
+
+    def leaks(self) -> list[Leak]:
+        """The key anywhere this test could reach, and the token anywhere but in its own answer."""
+        installation = self.installation
+        artefacts = [(name, bytes(data)) for name, data in self.evidence if data]
+        artefacts.append(("server output", installation.output))
+        if installation.alive:
+            artefacts.append(("/metrics", installation.ops("/metrics")[1]))
+            artefacts.append(("/readyz", installation.ops("/readyz")[1]))
+            for kind in KINDS:
+                artefacts += installation.recordings(self.connection[kind])
+            for path in ("/configuration", "/secrets", "/tokens", "/status"):
+                artefacts.append((path, repr(installation.api("GET", path)).encode()))
+        home = installation.home
+        found = []
+        for oracle in self._oracles:
+            found += [leak for name, data in artefacts for leak in oracle.search(name, data)]
+            found += oracle.search_path(home, self._sizes)
+        if self.token:
+            tokens = LeakOracle(self.token.encode(), 12)
+            found += [leak for name, data in artefacts for leak in tokens.search(f"token in {name}", data)]
+            found += tokens.search_path(home, self._sizes)
+            for number, data in enumerate(self.upstream.received):
+                found += tokens.search(f"token at upstream connection {number}", data)
+        return found
+
+    def close(self) -> None:
+        self.upstream.close()
+
+
+def appended_sizes(home: Path) -> dict[str, int]:
+    """How long the append-only files are: what is before was searched by the scene that wrote it."""
+    grown = [*home.glob("audit/*"), *home.glob("recordings/*")]
+    return {str(entry): entry.stat().st_size for entry in grown if entry.suffix in {".log", ".rec"}}
+
+
+ENDINGS = frozenset({"exchange.outcome", "exchange.refused"})
+
+
+def error_of(reply: Reply) -> dict[str, str]:
+    """Code, message and shape of an error of ours, whatever the kind; AssertionError for anything else."""
+    assert len(reply.header("content-type")) == 1, reply.raw[:400]
+    document = reply.json()
+    assert isinstance(document, dict), document
+    if document.get("type") == "error":
+        assert set(document["error"]) >= {"type", "message"}, document
+        return {
+            "shape": "anthropic",
+            "code": document["error"]["type"],
+            "message": document["error"]["message"],
+        }
+    if "error" in document and "message" in document:
+        assert document["error"] == {"code": document["code"], "message": document["message"]}, document
+        return {"shape": "cursor", "code": document["code"], "message": document["message"]}
+    if "error" in document:
+        assert "param" in document["error"] and document["error"]["param"] is None, document
+        return {"shape": "openai", "code": document["error"]["code"], "message": document["error"]["message"]}
+    assert reply.header("content-type")[0].startswith(b"application/problem+json"), reply.raw[:400]
+    assert document["status"] == reply.status, document
+    return {"shape": "problem", "code": document["code"], "message": document["detail"] or document["title"]}
