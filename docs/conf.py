@@ -4,7 +4,7 @@ from ostiary import __version__
 
 project = "Ostiary"
 author = "The Ostiary maintainers"
-copyright = "The Ostiary maintainers"  # noqa: A001 - the name Sphinx reads
+copyright = "The Ostiary maintainers"
 release = version = __version__
 extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
