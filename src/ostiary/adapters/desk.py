@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from ostiary.adapters.stores.approvals import Approvals, TooManyWaitingError
 from ostiary.approval.automaton import ApprovalEvent
+from ostiary.audit.entries import VERSION, entry_time
 from ostiary.model.actor import ActorKind
 from ostiary.model.approval import Approval, ApprovalState
 from ostiary.model.errors import CallerError, NotFoundError, RefusedError
@@ -33,7 +34,7 @@ class Desk:
         clock: Callable[[], float],
         note: Callable[[dict[str, Any]], None],
     ) -> None:
-        """`note` takes an audit entry without its time."""
+        """`note` queues an audit entry."""
         self._approvals = approvals
         self._waiting_max = waiting_max
         self._clock = clock
@@ -129,9 +130,7 @@ class Desk:
         event = ApprovalEvent.APPROVE if approve else ApprovalEvent.DENY
         if not await self._write(self._approvals.move, approval_id, event, self._now(), by, given or None):
             state = self.get(approval_id).state
-            raise CallerError(
-                f"This approval is {state}; it can no longer be {'approved' if approve else 'denied'}."
-            )
+            raise CallerError(f"This approval is {state}; it can no longer be {'approved' if approve else 'denied'}.")
         decided = self.get(approval_id)
         self._note_approval(
             "approval.approved" if approve else "approval.denied", decided, by=by, reason=decided.reason
@@ -159,9 +158,7 @@ class Desk:
         """Raises `NotFoundError`."""
         found = self._approvals.get(approval_id)
         if found is None:
-            raise NotFoundError(
-                "There is no such approval.", "`ostiary approvals list` shows those there are."
-            )
+            raise NotFoundError("There is no such approval.", "`ostiary approvals list` shows those there are.")
         return found
 
     def newest(self, state: ApprovalState | None, limit: int) -> list[Approval]:
@@ -204,7 +201,9 @@ class Desk:
     def _note_approval(self, entry_type: str, approval: Approval, **more: object) -> None:
         self._note(
             {
+                "v": VERSION,
                 "type": entry_type,
+                "time": entry_time(self._now()),
                 "approval": approval.id,
                 "exchange": approval.exchange,
                 "actor": {

@@ -1,0 +1,121 @@
+"""The configuration in force: shown, compared with a file, and replaced all at once or not at all."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ostiary.control.caller import Caller, Permission
+from ostiary.control.declarative import Change, merge, parse, plan, render
+from ostiary.control.ports import Changed, ConfigurationStore
+from ostiary.control.services.admin_log import AdminLog
+from ostiary.model.configuration import Configuration, SecretReference
+from ostiary.protocols.kinds import Kind
+
+DETAIL_CHANGES_MAX = 200
+"""Changes named in one audit entry; of more their number is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """`version` is 0 before anything was applied."""
+
+    yaml: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    changes: tuple[Change, ...]
+    version: int
+
+
+class ConfigurationService:
+    def __init__(self, store: ConfigurationStore, kinds: Mapping[str, Kind], changed: Changed, log: AdminLog) -> None:
+        self._store = store
+        self._kinds = kinds
+        self._changed = changed
+        self._log = log
+        self._applying = asyncio.Lock()
+        self._known: tuple[int, Configuration] = (0, Configuration())
+
+    def current(self) -> Configuration:
+        """What is stored as in force. Raises `DeclarativeError` when this version cannot read it."""
+        stored = self._store.current()
+        if stored is None:
+            return Configuration()
+        version, configuration = self._known
+        if version != stored.version:
+            configuration = parse(stored.yaml, f"the stored configuration {stored.version}", self._kinds)
+            self._known = (stored.version, configuration)
+        return configuration
+
+    async def show(self, caller: Caller) -> Shown:
+        caller.require(Permission.CONFIGURATION_READ)
+        configuration, version = await asyncio.to_thread(self._in_force)
+        return Shown(render(configuration), version)
+
+    async def plan(self, caller: Caller, yaml: str, filename: str, prune: bool) -> Planned:
+        """What `apply` would change. Raises `DeclarativeError`."""
+        caller.require(Permission.CONFIGURATION_READ)
+        changes, _, version = await asyncio.to_thread(self._compare, yaml, filename, prune)
+        return Planned(changes, version)
+
+    async def apply(self, caller: Caller, yaml: str, filename: str, prune: bool) -> Planned:
+        """What was changed, and the version now in force. Raises `DeclarativeError`, or what kept the new
+        configuration from coming up; then the old one is in force as before."""
+        caller.require(Permission.CONFIGURATION_APPLY)
+        async with self._applying:
+            changes, wanted, version = await asyncio.to_thread(self._compare, yaml, filename, prune)
+            if changes:
+                version = await self._put_in_force(caller, wanted, filename)
+                self._log.write(
+                    "admin.configuration.apply",
+                    caller,
+                    {
+                        "version": version,
+                        "filename": filename,
+                        "prune": prune,
+                        "changes": len(changes),
+                        "plan": [
+                            f"{change.action} {change.kind} {change.name}" for change in changes[:DETAIL_CHANGES_MAX]
+                        ],
+                    },
+                )
+            return Planned(changes, version)
+
+    async def declare_stored_secret(self, caller: Caller, name: str) -> None:
+        """Make `name` a stored secret of the configuration, unless it is a secret already."""
+        async with self._applying:
+            configuration = await asyncio.to_thread(self.current)
+            if any(secret.name == name for secret in configuration.secrets):
+                return
+            secrets = (*configuration.secrets, SecretReference(name, "stored"))
+            await self._put_in_force(caller, replace(configuration, secrets=secrets), "secret set")
+
+    async def reload(self) -> None:
+        """Put in force again what is stored; for what changed beside the file, such as a secret's value."""
+        async with self._applying:
+            await self._changed()
+
+    def _in_force(self) -> tuple[Configuration, int]:
+        stored = self._store.current()
+        return self.current(), 0 if stored is None else stored.version
+
+    def _compare(self, yaml: str, filename: str, prune: bool) -> tuple[tuple[Change, ...], Configuration, int]:
+        old, version = self._in_force()
+        # With --prune nothing of the old configuration will be there to refer to.
+        wanted = parse(yaml, filename, self._kinds, existing=None if prune else old)
+        return plan(old, wanted, prune), merge(old, wanted, prune), version
+
+    async def _put_in_force(self, caller: Caller, wanted: Configuration, filename: str) -> int:
+        version = await asyncio.to_thread(self._store.add, render(wanted), self._log.now(), caller.label, filename)
+        try:
+            await self._changed()
+        except BaseException:
+            await asyncio.shield(self._take_back(version))
+            raise
+        return version
+
+    async def _take_back(self, version: int) -> None:
+        await asyncio.to_thread(self._store.take_back, version)
+        await self._changed()
