@@ -176,8 +176,10 @@ def test_B05_transfer_encodings_that_are_not_chunked(scene: Scene) -> None:
     body = b"5\r\n12345\r\n0\r\n\r\n"
     values = [
         b"xchunked", b"chunked, identity", b"identity, chunked", b"\x0bchunked", b"chunked\x0b", b"chunked;q=1",
-        b"chunked; a=b", b"gzip, chunked", b"chunked, gzip", b"gzip", b"identity", b"", b"chunked, chunked", b"chunked,",
-        b",chunked", b'"chunked"', b"chunked chunked", b"chunke", b"\x00chunked", b"chunk\xc5\xbfed", b"cow", b"chun ked",
+        b"chunked; a=b", b"gzip, chunked", b"chunked, gzip", b"gzip", b"identity", b"", b"chunked, chunked",
+        b"chunked,",
+        b",chunked", b'"chunked"', b"chunked chunked", b"chunke", b"\x00chunked", b"chunk\xc5\xbfed", b"cow",
+        b"chun ked",
         b"chunked\xa0", b"'chunked'",
     ]  # fmt: skip
     cases = {repr(value): make.post(b"Transfer-Encoding: " + value, body=body) for value in values}
@@ -299,8 +301,10 @@ def test_B06_bare_line_ends_in_the_head(scene: Scene) -> None:
 def test_B07_control_and_high_bytes_in_fields(scene: Scene) -> None:
     make = Attack(scene)
     lines = [
-        b"X-A: a\0b", b"X-A: \0", b"X\0A: b", b"X-A: a\x01b", b"X-A: \x7f", b"X-A: \x1b[31m", b"X-A\x7f: b", b"X-\xc3\xa4: b",
-        b"X-A\xa0: b", b"\xefX-A: b", b"X-A: a\x08b", b"X-A: a\x0bb", b"X-A: \x0cb", b"Content-Length\0: 5", b"X-A\x0b: b",
+        b"X-A: a\0b", b"X-A: \0", b"X\0A: b", b"X-A: a\x01b", b"X-A: \x7f", b"X-A: \x1b[31m", b"X-A\x7f: b",
+        b"X-\xc3\xa4: b",
+        b"X-A\xa0: b", b"\xefX-A: b", b"X-A: a\x08b", b"X-A: a\x0bb", b"X-A: \x0cb", b"Content-Length\0: 5",
+        b"X-A\x0b: b",
     ]  # fmt: skip
     all_refused(scene, {repr(line): make.post(line) for line in lines}, 400)
 
@@ -362,10 +366,13 @@ def test_B10_targets_that_are_no_path_here(scene: Scene) -> None:
     name = make.name
     port = b"%d" % scene.installation.gateway_port
     targets = [
-        b"http://evil.example/" + name + b"/a", b"https://evil.example/", b"http://127.0.0.1:%d/a" % scene.upstream.port,
+        b"http://evil.example/" + name + b"/a", b"https://evil.example/",
+        b"http://127.0.0.1:%d/a" % scene.upstream.port,
         b"http://localhost@evil.example/" + name + b"/a", b"http://localhost.evil.example/" + name + b"/a",
-        b"ftp://localhost/" + name + b"/a", b"localhost:" + port, b"127.0.0.1", b"*", b"evil.example/" + name, name + b"/a",
-        b"//evil.example/" + name + b"/a", b"http:/" + name + b"/a", b"http:///" + name + b"/a", b"?a=b", b"#x", b"\\\\evil\\x",
+        b"ftp://localhost/" + name + b"/a", b"localhost:" + port, b"127.0.0.1", b"*",
+        b"evil.example/" + name, name + b"/a",
+        b"//evil.example/" + name + b"/a", b"http:/" + name + b"/a", b"http:///" + name + b"/a", b"?a=b", b"#x",
+        b"\\\\evil\\x",
         b"http://localhost:1/" + name + b"/a", b"javascript:alert(1)", b"http://[::1]:9/" + name + b"/a", b"",
     ]  # fmt: skip
     line = b"GET %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n"
@@ -442,7 +449,8 @@ def test_B13_upgrade_to_h2c_is_ignored(scene: Scene) -> None:
 def test_B15_request_trailers_are_dropped(scene: Scene) -> None:
     make = Attack(scene)
     trailers = [
-        b"Authorization: Bearer mine", b"Host: evil.example", b"Content-Length: 500", b"Transfer-Encoding: gzip", b"X-Foo: bar",
+        b"Authorization: Bearer mine", b"Host: evil.example", b"Content-Length: 500", b"Transfer-Encoding: gzip",
+        b"X-Foo: bar",
         b"X-Api-Key: mine", b"Cookie: a=mine", b"Connection: close", b"Content-Type: text/evil",
     ]  # fmt: skip
 
