@@ -57,16 +57,14 @@ class HostList:
         try:
             address = ipaddress.ip_address(text)
         except ValueError:
-            return self._any and text.isascii() or host.lower() in self._names
+            return (self._any and text.isascii()) or host.lower() in self._names
         return getattr(address, "scope_id", None) is None
 
 
 def admit(head: RequestHead, hosts: HostList) -> Admitted:
     """The connection's name and the canonical target behind it. Raises `GatewayRefusal`."""
     if head.method in _REFUSED_METHODS:
-        raise GatewayRefusal(
-            405, "not_allowed_here", f"{head.method.decode()} is not answered here.", close=True
-        )
+        raise GatewayRefusal(405, "not_allowed_here", f"{head.method.decode()} is not answered here.", close=True)
     authority = b""
     for _name, value, fate in head.special:
         if fate == RequestField.HOST:

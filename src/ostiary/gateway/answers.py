@@ -5,9 +5,7 @@ from http import HTTPStatus
 from ostiary.model.errors import GatewayRefusal
 from ostiary.protocols.error_shapes import render_error
 
-_STATUS_LINES = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode("ascii") for status in HTTPStatus
-}
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode("ascii") for status in HTTPStatus}
 CLOSE = b"Connection: close\r\n"
 KEEP_ALIVE_1_0 = b"Connection: keep-alive\r\n"
 

@@ -27,11 +27,12 @@ def _judged_headers(exchange: Exchange) -> list[tuple[str, str]]:
 
 
 class Asking:
-    """Holds requests. `identity()` gives new ids, `now()` seconds since the epoch; `console_url` is where approvals are shown."""
+    """Holds requests. `console_url` is where approvals are shown."""
 
     def __init__(self, desk: ApprovalDesk, console_url: str) -> None:
         self._desk = desk
         self._console_url = console_url
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def settle(
         self, exchange: Exchange, actor: Actor, route: Route, ask: Ask, body: bytes, identity: str, now: float
@@ -45,7 +46,9 @@ class Asking:
             try:
                 approval = await self._desk.wait(approval.id, min(ask.terms.hold_s, HOLD_MAX_S))
             except asyncio.CancelledError:
-                asyncio.get_running_loop().create_task(self._desk.leave(approval.id))  # noqa: RUF006
+                leaving = asyncio.get_running_loop().create_task(self._desk.leave(approval.id))
+                self._leaving.add(leaving)
+                leaving.add_done_callback(self._leaving.discard)
                 raise
         if approval.state is ApprovalState.GRANTED and await self._desk.use(approval.id):
             exchange.approval = approval.id

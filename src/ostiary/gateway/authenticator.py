@@ -47,9 +47,7 @@ def _from_authorization(value: bytes) -> bytes | None:
                 raise GatewayRefusal(400, "bad_request", "The Basic credentials are not valid base64.") from None
             return user or password
         case _:
-            raise GatewayRefusal(
-                401, "token_unknown", "The Authorization scheme is neither Bearer nor Basic.", _NEXT
-            )
+            raise GatewayRefusal(401, "token_unknown", "The Authorization scheme is neither Bearer nor Basic.", _NEXT)
 
 
 class Authenticator:

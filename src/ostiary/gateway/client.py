@@ -77,7 +77,7 @@ class ClientConnection(asyncio.Protocol):
         self._discarded = 0
         self.draining = False
         self.head: RequestHead | None = None
-        self.on_gone: Callable[[], None] | None = None
+        self.on_gone: Callable[[], object] | None = None
         self.on_pressure: Callable[[bool], None] | None = None
         self.deadline = NEVER
         self.peer = ""

@@ -107,7 +107,7 @@ class Journeys:
             self._note_refusal(exchange, refusal)
         except asyncio.CancelledError:
             self._note_refusal(exchange, _GONE)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the outermost loop of one exchange
             self._note_refusal(exchange, self._fail(exchange))
         else:
             try:
@@ -118,7 +118,7 @@ class Journeys:
             except asyncio.CancelledError:
                 if exchange.end == "complete":
                     exchange.end = "cut: client went away"
-            except Exception:
+            except Exception:  # noqa: BLE001 - the outermost loop of one exchange
                 exchange.end = "failed: internal"
                 self._fail(exchange)
             finally:
@@ -141,8 +141,7 @@ class Journeys:
         route = exchange.route = find_route(snapshot, actor, admitted.name)
         # 4. Read the operation.
         operation = exchange.operation = (
-            route.table.match(head.method.decode("ascii"), admitted.target.path.decode("ascii"))
-            or UNKNOWN_OPERATION
+            route.table.match(head.method.decode("ascii"), admitted.target.path.decode("ascii")) or UNKNOWN_OPERATION
         )
         refuse_upgrade(head)
         if operation.answer_status is not None:
@@ -232,9 +231,7 @@ class Journeys:
             head.keep_alive = False
         shape = exchange.route.error_shape if exchange.route is not None else "problem"
         exchange.status = refusal.status
-        client.write(
-            error_answer(refusal, shape, exchange.id, head.method != b"HEAD", close=not head.keep_alive)
-        )
+        client.write(error_answer(refusal, shape, exchange.id, head.method != b"HEAD", close=not head.keep_alive))
 
     def _fail(self, exchange: Exchange) -> GatewayRefusal:
         """The outermost loop of one exchange: nothing of the failure may reach the client."""

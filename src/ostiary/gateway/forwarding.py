@@ -36,11 +36,7 @@ def forwarded_lines(exchange: Exchange, route: Route, armed: Armed | None) -> by
     if armed is not None and armed.replaced:
         replaced = armed.replaced | route.fixed_names
     if replaced:
-        lines = [
-            line
-            for line in lines
-            if line.partition(b":")[0].lower().replace(b"_", b"-") not in replaced
-        ]
+        lines = [line for line in lines if line.partition(b":")[0].lower().replace(b"_", b"-") not in replaced]
     values = exchange.head.values(RequestField.CONTENT_TYPE)
     if values:
         lines = [*lines, b"Content-Type: " + values[0]]

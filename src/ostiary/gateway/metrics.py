@@ -1,4 +1,4 @@
-"""Counters in the Prometheus text format. Labels hold connection names, codes and classes, never anything a client chose."""
+"""Counters in the Prometheus text format. Labels hold connection names and codes, never anything a client chose."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -43,10 +43,16 @@ class Metrics:
         self._refused[code] += 1
 
     def text(self) -> str:
-        lines = ["# HELP ostiary_exchanges_total Exchanges that were forwarded.", "# TYPE ostiary_exchanges_total counter"]
+        lines = [
+            "# HELP ostiary_exchanges_total Exchanges that were forwarded.",
+            "# TYPE ostiary_exchanges_total counter",
+        ]
         for (connection, status), count in sorted(self._exchanges.items()):
             lines.append(f'ostiary_exchanges_total{{connection="{connection}",status="{status}"}} {count}')
-        lines += ["# HELP ostiary_refused_total Requests that were refused, by code.", "# TYPE ostiary_refused_total counter"]
+        lines += [
+            "# HELP ostiary_refused_total Requests that were refused, by code.",
+            "# TYPE ostiary_refused_total counter",
+        ]
         lines += [f'ostiary_refused_total{{code="{code}"}} {count}' for code, count in sorted(self._refused.items())]
         lines += ["# HELP ostiary_findings_total Masked occurrences.", "# TYPE ostiary_findings_total counter"]
         for (detector, place), count in sorted(self._findings.items()):

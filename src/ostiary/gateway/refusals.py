@@ -42,5 +42,11 @@ class RefusalBook:
         counted, self._counted = self._counted, {}
         for code, count in counted.items():
             self._chronicle.note(
-                {"v": 1, "type": "exchange.refused.many", "time": self._clock.text(self._now()), "code": code, "count": count}
+                {
+                    "v": 1,
+                    "type": "exchange.refused.many",
+                    "time": self._clock.text(self._now()),
+                    "code": code,
+                    "count": count,
+                }
             )

@@ -94,7 +94,7 @@ class Relay:
             self._finish()
             return
         if armed is not None:
-            self._stream = armed.matcher.stream("body")
+            self._stream = armed.guardian.matcher.stream("body")
         if complete:
             self._relay_whole(body)
             return
@@ -254,9 +254,7 @@ class Relay:
             framing += KEEP_ALIVE_1_0
         shown = status_line(head.status) + (b"\r\n".join(lines) + b"\r\n" if lines else b"")
         self._head_sent = True
-        self._client.write(
-            shown + _NO_STORE + exchange.id.encode("ascii") + framing + b"\r\n" + content
-        )
+        self._client.write(shown + _NO_STORE + exchange.id.encode("ascii") + framing + b"\r\n" + content)
         exchange.add_frame(self._loop.time(), RESPONSE | HEAD, shown)
         if content:
             self._record(content)
@@ -270,7 +268,8 @@ class Relay:
             lines = [*lines, b"ETag: " + weak]
         if armed is None:
             return lines
-        clean = armed.clean_lines
+        guardian = armed.guardian
+        clean = guardian.clean_lines
         if all(line in clean for line in lines):
             return lines
         kept = []
@@ -278,13 +277,13 @@ class Relay:
             if line in clean:
                 kept.append(line)
                 continue
-            masked, findings = armed.matcher.mask(line, "header")
+            masked, findings = guardian.matcher.mask(line, "header")
             if not findings:
-                armed.remember_clean(line)
+                guardian.remember_clean(line)
                 kept.append(line)
                 continue
             self._exchange.findings.extend(findings)
-            name, _, rest = line.partition(b":")
+            name = line.partition(b":")[0]
             if masked.startswith(name + b":"):
                 kept.append(masked)
         return kept

@@ -21,30 +21,35 @@ _CLEAN_LINES = 4096
 _CACHED_DECISIONS = 16_384
 
 
-class Armed:
-    """The opened secrets of a route and the matcher that keeps them from coming back."""
+class Guardian:
+    """What keeps the secrets of one route from coming back: the matcher and the header lines known to be clean."""
 
-    __slots__ = ("clean_lines", "default", "forms", "matcher", "opened", "query_names", "replaced", "secrets")
+    __slots__ = ("clean_lines", "matcher", "opened")
 
-    def __init__(self, forms: tuple[AuthForm, ...], opened: Mapping[str, OpenedSecret], default: str) -> None:
+    def __init__(self, forms: tuple[AuthForm, ...], opened: Mapping[str, OpenedSecret]) -> None:
         self.opened = dict(opened)
-        self.forms = forms
-        self.secrets: dict[str, Secret] = {name: each.current for name, each in opened.items()}
-        self.default = self.secrets[default]
         masked = [secret for each in opened.values() for secret in each.masked]
         self.matcher = InjectedSecretMatcher(masked, forms)
         self.clean_lines: set[bytes] = set()
-        self.replaced = frozenset(
-            name.encode("ascii") for name in injected_names(forms)
-        ) - CREDENTIAL_FIELDS
-        self.query_names = frozenset(
-            form.name.lower().encode() for form in forms if form.scheme is AuthScheme.QUERY
-        )
 
     def remember_clean(self, line: bytes) -> None:
         if len(self.clean_lines) >= _CLEAN_LINES:
             self.clean_lines.clear()
         self.clean_lines.add(line)
+
+
+class Armed:
+    """The opened secrets in the form that one operation takes, and their guardian."""
+
+    __slots__ = ("default", "forms", "guardian", "query_names", "replaced", "secrets")
+
+    def __init__(self, forms: tuple[AuthForm, ...], guardian: Guardian, default: str) -> None:
+        self.forms = forms
+        self.guardian = guardian
+        self.secrets: dict[str, Secret] = {name: each.current for name, each in guardian.opened.items()}
+        self.default = self.secrets[default]
+        self.replaced = frozenset(name.encode("ascii") for name in injected_names(forms)) - CREDENTIAL_FIELDS
+        self.query_names = frozenset(form.name.lower().encode() for form in forms if form.scheme is AuthScheme.QUERY)
 
 
 class Route:
@@ -60,15 +65,18 @@ class Route:
         self.name = connection.name
         self.base_path = connection.upstream.base_path.encode("ascii")
         self.host_line = b"Host: " + connection.upstream.authority.encode("ascii") + b"\r\n"
-        self.fixed_lines = b"".join(
-            f"{name}: {value}\r\n".encode("ascii") for name, value in connection.headers
-        )
+        self.fixed_lines = b"".join(f"{name}: {value}\r\n".encode("ascii") for name, value in connection.headers)
         self.fixed_names = frozenset(name.lower().encode("ascii") for name, _ in connection.headers)
         self.error_shape = kind.error_shape
         self.session_fields = tuple(name.encode("ascii") for name in kind.session_headers)
         self._known: dict[str, bool] = {}
         self._decisions: dict[tuple[str, str], Decision] = {}
         self._keeper = keeper
+        self._all_forms = tuple(
+            {form: None for operation in kind.operations for form in self.forms(operation)} or self.connection.auth
+        )
+        self._guardian: Guardian | None = None
+        self._arming = asyncio.Lock()
         self._armed: dict[tuple[AuthForm, ...], Armed] = {}
 
     def is_known_to(self, policy: Policy, actor: Actor) -> bool:
@@ -98,7 +106,7 @@ class Route:
         armed = self._armed.get(self.forms(operation))
         if armed is None:
             return None
-        for name, opened in armed.opened.items():
+        for name, opened in armed.guardian.opened.items():
             if self._keeper.peek(name) is not opened:
                 return None
         return armed
@@ -109,13 +117,8 @@ class Route:
         if default is None:
             return None
         forms = self.forms(operation)
-        names = {default} | {form.secret for form in forms if form.secret is not None}
         try:
-            opened = {name: await self._keeper.open(name) for name in sorted(names)}
-            current = self._armed.get(forms)
-            if current is not None and all(current.opened.get(name) is each for name, each in opened.items()):
-                return current
-            armed = await asyncio.get_running_loop().run_in_executor(None, Armed, forms, opened, default)
+            guardian = await self._guard(default)
         except OstiaryError as error:
             raise GatewayRefusal(
                 503,
@@ -123,14 +126,28 @@ class Route:
                 f"The secret of connection `{self.name}` is not available; nothing was sent.",
                 "Ask your administrator to check `ostiary doctor`.",
             ) from error
-        self._armed[forms] = armed
+        armed = self._armed.get(forms)
+        if armed is None or armed.guardian is not guardian:
+            armed = self._armed[forms] = Armed(forms, guardian, default)
         return armed
+
+    async def _guard(self, default: str) -> Guardian:
+        """One guardian for every form the route's operations use; making it takes a while, so others wait for it."""
+        async with self._arming:
+            names = {default} | {form.secret for form in self._all_forms if form.secret is not None}
+            opened = {name: await self._keeper.open(name) for name in sorted(names)}
+            guardian = self._guardian
+            if guardian is None or any(guardian.opened.get(name) is not each for name, each in opened.items()):
+                guardian = self._guardian = await asyncio.get_running_loop().run_in_executor(
+                    None, Guardian, self._all_forms, opened
+                )
+            return guardian
 
     async def warm(self) -> None:
         """Open the secrets ahead of the first request; a failure waits for that request."""
-        for form_source in {self.forms(operation): operation for operation in self.kind.operations}.values():
+        for operation in {self.forms(operation): operation for operation in self.kind.operations}.values():
             try:
-                await self.arm(form_source)
+                await self.arm(operation)
             except GatewayRefusal:
                 return
 

@@ -18,8 +18,19 @@ _RESPONSE_FIELD_LINE = re.compile(
 )
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([!-~]+) HTTP/1\.([01])")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [ -~\t\x80-\xff]*)?")
-_CONTENT_LENGTH = re.compile(rb"[0-9]{1,19}")
+_CONTENT_LENGTH_VALUE = re.compile(rb"[0-9]{1,19}")
 _BARE_LINE_END = re.compile(rb"\r[^\n]|(?<!\r)\n|\x00")
+
+# Plain numbers: comparing with members of an IntEnum costs ten times as much, and this runs for every field.
+_HOST = int(RequestField.HOST)
+_CONTENT_LENGTH = int(RequestField.CONTENT_LENGTH)
+_TRANSFER_ENCODING = int(RequestField.TRANSFER_ENCODING)
+_CONNECTION = int(RequestField.CONNECTION)
+_CREDENTIAL = int(RequestField.CREDENTIAL)
+_ACCEPT_ENCODING = int(RequestField.ACCEPT_ENCODING)
+_CONTENT_TYPE = int(RequestField.CONTENT_TYPE)
+_CONTENT_ENCODING = int(RequestField.CONTENT_ENCODING)
+_REFUSE = int(RequestField.REFUSE)
 
 _CACHED_LINE_BYTES = 256
 _CACHED_LINES = 4096
@@ -48,7 +59,7 @@ class LineCache:
     def read(self, line: bytes) -> Field:
         """The judged field of a line that is not cached yet. Raises `HeadError`."""
         field = self._judge(line)
-        if len(line) <= _CACHED_LINE_BYTES and field[2] != RequestField.CREDENTIAL:
+        if len(line) <= _CACHED_LINE_BYTES and field[2] != _CREDENTIAL:
             if len(self._lines) >= _CACHED_LINES:
                 self._lines.clear()
             self._lines[line] = field
@@ -123,7 +134,9 @@ class RequestHead:
 
 def looks_broken(partial: bytes) -> bool:
     """True when an unfinished head can never become a good one: bare line ends, NUL, no method at the start."""
-    return _BARE_LINE_END.search(partial) is not None or not (partial[:1].isalpha() or partial[:1] in b"!#$%&'*+-.^_`|~")
+    return _BARE_LINE_END.search(partial) is not None or not (
+        partial[:1].isalpha() or partial[:1] in b"!#$%&'*+-.^_`|~"
+    )
 
 
 def parse_request_head(block: bytes, cache: LineCache, headers_max: int, target_max_bytes: int) -> RequestHead:
@@ -156,25 +169,28 @@ def _frame_request(head: RequestHead) -> None:
     hosts = 0
     singles = 0
     for name, value, fate in head.special:
-        if fate == RequestField.HOST:
+        if fate == _CREDENTIAL or fate == _ACCEPT_ENCODING:
+            continue
+        if fate == _HOST:
             hosts += 1
-        elif fate == RequestField.CONTENT_LENGTH:
-            if head.content_length is not None or _CONTENT_LENGTH.fullmatch(value) is None:
+        elif fate == _CONNECTION:
+            if value != b"keep-alive" or head.version_minor == 0:
+                _apply_connection(head, value)
+        elif fate == _CONTENT_LENGTH:
+            if head.content_length is not None or _CONTENT_LENGTH_VALUE.fullmatch(value) is None:
                 raise HeadError("Content-Length is not one plain number.")
             head.content_length = int(value)
-        elif fate == RequestField.TRANSFER_ENCODING:
-            if head.chunked or value.lower() != b"chunked" or head.version_minor == 0:
-                raise HeadError("Transfer-Encoding is something other than one `chunked`.")
-            head.chunked = True
-        elif fate == RequestField.CONNECTION:
-            _apply_connection(head, value)
-        elif fate == RequestField.REFUSE:
-            raise HeadError(f"{name.decode()} is not accepted here.")
-        elif fate in (RequestField.CONTENT_TYPE, RequestField.CONTENT_ENCODING):
+        elif fate == _CONTENT_TYPE or fate == _CONTENT_ENCODING:
             bit = 1 << fate
             if singles & bit:
                 raise HeadError(f"{name.decode()} is there twice.")
             singles |= bit
+        elif fate == _TRANSFER_ENCODING:
+            if head.chunked or value.lower() != b"chunked" or head.version_minor == 0:
+                raise HeadError("Transfer-Encoding is something other than one `chunked`.")
+            head.chunked = True
+        elif fate == _REFUSE:
+            raise HeadError(f"{name.decode()} is not accepted here.")
     if hosts != 1:
         raise HeadError("Exactly one Host field is needed.")
     if head.chunked and head.content_length is not None:
@@ -203,6 +219,7 @@ class ResponseHead:
         "content_length",
         "content_type",
         "etag",
+        "hop_by_hop",
         "keep_alive",
         "keep_alive_s",
         "lines",
@@ -214,6 +231,7 @@ class ResponseHead:
         self.keep_alive = keep_alive
         self.keep_alive_s: float | None = None
         self.lines: list[bytes] = []
+        self.hop_by_hop: list[bytes] = []
         self.content_length: int | None = None
         self.chunked = False
         self.content_encoding = b""
@@ -231,7 +249,6 @@ def parse_response_head(block: bytes, cache: LineCache, headers_max: int) -> Res
         raise HeadError("The answer has too many header fields.")
     head = ResponseHead(int(match[2]), match[1] == b"1")
     get, read, forward = cache.get, cache.read, head.lines
-    named: list[bytes] = []
     for index in range(1, len(lines)):
         line = lines[index]
         field = get(line) or read(line)
@@ -239,43 +256,63 @@ def parse_response_head(block: bytes, cache: LineCache, headers_max: int) -> Res
         if not fate:
             forward.append(line)
         elif fate != 1:
-            _apply_response_field(head, field, line, named)
+            _RESPONSE_READERS[fate](head, field[1], line)
     if head.chunked and head.content_length is not None:
         raise HeadError("Content-Length and Transfer-Encoding together.")
-    for name in named:
+    for name in head.hop_by_hop:
         prefix = name + b":"
         head.lines = [line for line in head.lines if not line.lower().startswith(prefix)]
     return head
 
 
-def _apply_response_field(head: ResponseHead, field: Field, line: bytes, named: list[bytes]) -> None:
-    _, value, fate = field
-    match fate:
-        case ResponseField.CONTENT_LENGTH:
-            if head.content_length is not None or _CONTENT_LENGTH.fullmatch(value) is None:
-                raise HeadError("Content-Length is not one plain number.")
-            head.content_length = int(value)
-        case ResponseField.TRANSFER_ENCODING:
-            if head.chunked or value.lower() != b"chunked":
-                raise HeadError("Transfer-Encoding is something other than one `chunked`.")
-            head.chunked = True
-        case ResponseField.CONNECTION:
-            for option in value.lower().split(b","):
-                token = option.strip(b" \t")
-                if token == b"close":
-                    head.keep_alive = False
-                elif token and token != b"keep-alive":
-                    named.append(token)
-        case ResponseField.CONTENT_ENCODING:
-            head.content_encoding = head.content_encoding + b"," + value if head.content_encoding else value
-        case ResponseField.CONTENT_TYPE:
-            if head.content_type:
-                raise HeadError("Content-Type is there twice.")
-            head.content_type = value
-            head.lines.append(line)
-        case ResponseField.KEEP_ALIVE:
-            parameters = re.search(rb"timeout=([0-9]{1,6})", value)
-            if parameters is not None:
-                head.keep_alive_s = float(parameters[1])
-        case ResponseField.ETAG:
-            head.etag = value
+def _read_length(head: ResponseHead, value: bytes, _line: bytes) -> None:
+    if head.content_length is not None or _CONTENT_LENGTH_VALUE.fullmatch(value) is None:
+        raise HeadError("Content-Length is not one plain number.")
+    head.content_length = int(value)
+
+
+def _read_coding(head: ResponseHead, value: bytes, _line: bytes) -> None:
+    if head.chunked or value.lower() != b"chunked":
+        raise HeadError("Transfer-Encoding is something other than one `chunked`.")
+    head.chunked = True
+
+
+def _read_connection(head: ResponseHead, value: bytes, _line: bytes) -> None:
+    for option in value.lower().split(b","):
+        token = option.strip(b" \t")
+        if token == b"close":
+            head.keep_alive = False
+        elif token and token != b"keep-alive":
+            head.hop_by_hop.append(token)
+
+
+def _read_content_encoding(head: ResponseHead, value: bytes, _line: bytes) -> None:
+    head.content_encoding = head.content_encoding + b"," + value if head.content_encoding else value
+
+
+def _read_content_type(head: ResponseHead, value: bytes, line: bytes) -> None:
+    if head.content_type:
+        raise HeadError("Content-Type is there twice.")
+    head.content_type = value
+    head.lines.append(line)
+
+
+def _read_keep_alive(head: ResponseHead, value: bytes, _line: bytes) -> None:
+    timeout = re.search(rb"timeout=([0-9]{1,6})", value)
+    if timeout is not None:
+        head.keep_alive_s = float(timeout[1])
+
+
+def _read_etag(head: ResponseHead, value: bytes, _line: bytes) -> None:
+    head.etag = value
+
+
+_RESPONSE_READERS: dict[int, Callable[[ResponseHead, bytes, bytes], None]] = {
+    int(ResponseField.CONTENT_LENGTH): _read_length,
+    int(ResponseField.TRANSFER_ENCODING): _read_coding,
+    int(ResponseField.CONNECTION): _read_connection,
+    int(ResponseField.CONTENT_ENCODING): _read_content_encoding,
+    int(ResponseField.CONTENT_TYPE): _read_content_type,
+    int(ResponseField.KEEP_ALIVE): _read_keep_alive,
+    int(ResponseField.ETAG): _read_etag,
+}
