@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,9 +56,7 @@ def verify(
         raise click.UsageError("--key takes a verifier key: NAME+8 hex digits+base64.") from None
     kept = [path.read_bytes() for path in kept_files]
     # HOME's own log may hold entries that are on disk and not signed yet; an export may not.
-    verdict = verify_directory(
-        bundle or _log_folder(invocation), keys=keys, kept=kept, unsigned_allowed=bundle is None
-    )
+    verdict = verify_directory(bundle or _log_folder(invocation), keys=keys, kept=kept, unsigned_allowed=bundle is None)
     if invocation.json:
         print_json(
             {
@@ -103,9 +102,7 @@ def _log_folder(invocation: Invocation) -> Path:
     type=click.Path(path_type=Path),
     help="A new directory, .zip, .tar or .tar.gz.",
 )
-@click.option(
-    "--since", metavar="WHEN", help="First moment, as 2026-01-31, 2026-01-31T12:00:00Z or 7d (ago)."
-)
+@click.option("--since", metavar="WHEN", help="First moment, as 2026-01-31, 2026-01-31T12:00:00Z or 7d (ago).")
 @pass_invocation
 def export(invocation: Invocation, output: Path, since: str | None) -> None:
     """Write the log, its signatures and a stand-alone verifier into BUNDLE. Needs no running server."""
@@ -161,11 +158,12 @@ def _first_index(log: Any, since: str) -> int:
 @pass_invocation
 def tail(invocation: Invocation, lines: int) -> None:
     """Print the last entries and then new ones as they come, until Ctrl-C."""
-    for index, entry in follow_entries(invocation.server, lines):
-        if invocation.json:
-            print_json_line({"index": index, "entry": entry})
-        else:
-            print(_entry_line(index, entry), flush=True)
+    with suppress(KeyboardInterrupt):
+        for index, entry in follow_entries(invocation.server, lines):
+            if invocation.json:
+                print_json_line({"index": index, "entry": entry})
+            else:
+                print(_entry_line(index, entry), flush=True)
 
 
 def _entry_line(index: int, entry: dict[str, Any]) -> str:

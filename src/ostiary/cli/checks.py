@@ -63,9 +63,7 @@ def _guarded(check: Callable[[Path], Iterator[Report]], home: Path) -> Iterator[
     try:
         yield from check(home)
     except OSError as error:
-        yield Report(
-            "fail", subject, f"Cannot be looked at: {error.strerror}.", "Run this as the server's user."
-        )
+        yield Report("fail", subject, f"Cannot be looked at: {error.strerror}.", "Run this as the server's user.")
 
 
 def _private(path: Path, subject: str, wanted_mode: int) -> Iterator[Report]:
@@ -73,13 +71,9 @@ def _private(path: Path, subject: str, wanted_mode: int) -> Iterator[Report]:
     status = path.stat()
     mode = status.st_mode & 0o777
     if status.st_uid != os.geteuid() and os.geteuid() != 0:
-        yield Report(
-            "fail", subject, f"{path} belongs to another user.", "Run Ostiary as the user who owns it."
-        )
+        yield Report("fail", subject, f"{path} belongs to another user.", "Run Ostiary as the user who owns it.")
     elif mode & ~wanted_mode:
-        yield Report(
-            "fail", subject, f"Others may enter {path} (mode {mode:o}).", f"chmod {wanted_mode:o} {path}"
-        )
+        yield Report("fail", subject, f"Others may enter {path} (mode {mode:o}).", f"chmod {wanted_mode:o} {path}")
     else:
         yield Report("ok", subject, f"{path} is private (mode {mode:o}).")
 
@@ -98,9 +92,7 @@ def _root_key(home: Path) -> Iterator[Report]:
             advice = "Put it back from your backup: without it no secret opens."
             yield Report("fail", "root key", f"There is no {path}.", advice)
         else:
-            yield Report(
-                "warn", "root key", f"There is no {path} yet.", "The first `ostiary serve` makes it."
-            )
+            yield Report("warn", "root key", f"There is no {path} yet.", "The first `ostiary serve` makes it.")
         return
     if not given:
         yield from _private(path, "root key", 0o600)
@@ -126,9 +118,7 @@ def _database(home: Path) -> Iterator[Report]:
     if answer == "ok":
         yield Report("ok", "database", f"{path} is sound ({size(path.stat().st_size)}).")
     else:
-        yield Report(
-            "fail", "database", f"{path}: {answer}.", "Stop the server and restore HOME from a backup."
-        )
+        yield Report("fail", "database", f"{path}: {answer}.", "Stop the server and restore HOME from a backup.")
 
 
 def _disk(home: Path) -> Iterator[Report]:
@@ -154,9 +144,7 @@ def _audit_log(home: Path) -> Iterator[Report]:
         return
     verdict = verify_directory(folder, unsigned_allowed=True)
     if verdict.whole:
-        yield Report(
-            "ok", "audit log", f"{verdict.entries} entries are whole, {verdict.signed} of them signed for."
-        )
+        yield Report("ok", "audit log", f"{verdict.entries} entries are whole, {verdict.signed} of them signed for.")
     else:
         yield Report("fail", "audit log", verdict.sentence, "Keep it as it is; compare with a backup.")
 
@@ -183,9 +171,7 @@ def _server(invocation: Invocation) -> Iterator[Report]:
         if (invocation.home / "admin.sock").exists() and "No Ostiary" not in error.sentence:
             yield Report("fail", "server", error.sentence, error.next_step)
         else:
-            yield Report(
-                "warn", "server", "It is not running.", f"Start it: ostiary serve{invocation.home_option}"
-            )
+            yield Report("warn", "server", "It is not running.", f"Start it: ostiary serve{invocation.home_option}")
         yield from _ports()
         return
     except OstiaryError as error:
@@ -197,20 +183,14 @@ def _server(invocation: Invocation) -> Iterator[Report]:
 
 def _readiness(status: dict[str, Any]) -> Iterator[Report]:
     parts = status.get("parts")
-    bad = (
-        {name: state for name, state in parts.items() if state not in (True, "ok")}
-        if isinstance(parts, dict)
-        else {}
-    )
+    bad = {name: state for name, state in parts.items() if state not in (True, "ok")} if isinstance(parts, dict) else {}
     version = status.get("version", "")
     if status.get("ready", not bad) and not bad:
         yield Report("ok", "server", f"Ostiary {version} is running and ready.")
     for name, state in bad.items():
         yield Report("fail", "server", f"{name} is not ready: {state}.", "Look at the server's log.")
     if not bad and not status.get("ready", True):
-        yield Report(
-            "fail", "server", f"Ostiary {version} is running and not ready.", "Look at the server's log."
-        )
+        yield Report("fail", "server", f"Ostiary {version} is running and not ready.", "Look at the server's log.")
 
 
 def _ports() -> Iterator[Report]:
@@ -228,9 +208,7 @@ def _ports() -> Iterator[Report]:
                 trial.bind(target)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is not ADDRESS:PORT"
-            yield Report(
-                "fail", "ports", f"{name} {address}: {reason}.", f"Choose another: ostiary serve --{name} A:P"
-            )
+            yield Report("fail", "ports", f"{name} {address}: {reason}.", f"Choose another: ostiary serve --{name} A:P")
         else:
             yield Report("ok", "ports", f"{name} {address} is free.")
 

@@ -37,16 +37,12 @@ def apply(invocation: Invocation, source: IO[bytes], dry_run: bool, prune: bool)
 def _text(source: IO[bytes], filename: str) -> str:
     content = source.read(_FILE_MAX_BYTES + 1)
     if len(content) > _FILE_MAX_BYTES:
-        raise OperatorError(
-            f"{filename} is larger than 4 MiB: that is no configuration.", "Check the file's name."
-        )
+        raise OperatorError(f"{filename} is larger than 4 MiB: that is no configuration.", "Check the file's name.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise OperatorError(
-            f"{filename}, line {line}: this is not UTF-8 text.", "Save it as UTF-8."
-        ) from None
+        raise OperatorError(f"{filename}, line {line}: this is not UTF-8 text.", "Save it as UTF-8.") from None
 
 
 def _line(step: Mapping[str, Any]) -> str:

@@ -53,9 +53,7 @@ class Stage:
         self.key = f"crsr_{secrets.token_hex(32)}"
         self.token = ""
         self.upstream_port = 0
-        self._environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("OSTIARY_")
-        }
+        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("OSTIARY_")}
         self._running: list[subprocess.Popen[bytes]] = []
         self._gateway_port, self._console_port, self._ops_port = _free_ports(3)
 
@@ -82,18 +80,14 @@ class Stage:
         try:
             return int(json.loads(line)["port"])
         except (ValueError, KeyError, TypeError):
-            raise DemoDeviation(
-                "The stand-in for Cursor's API did not start.", self._log("upstream.log")
-            ) from None
+            raise DemoDeviation("The stand-in for Cursor's API did not start.", self._log("upstream.log")) from None
 
     def start_server(self) -> None:
         """`ostiary serve`, until it says that it is ready."""
         addresses = {"gateway": self._gateway_port, "console": self._console_port, "ops": self._ops_port}
         options = [part for name, port in addresses.items() for part in (f"--{name}", f"127.0.0.1:{port}")]
         say_command(f"ostiary serve --gateway 127.0.0.1:{self._gateway_port} …")
-        process = self._start(
-            ["-m", "ostiary", "serve", "--home", str(self.home / "home"), *options], "serve.log"
-        )
+        process = self._start(["-m", "ostiary", "serve", "--home", str(self.home / "home"), *options], "serve.log")
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline and process.poll() is None:
             if self._ready():
@@ -101,9 +95,7 @@ class Stage:
             time.sleep(0.05)
         raise DemoDeviation("The server did not become ready.", self._log("serve.log"))
 
-    def _start(
-        self, arguments: Sequence[str], log: str, stdout: int | None = None
-    ) -> "subprocess.Popen[bytes]":
+    def _start(self, arguments: Sequence[str], log: str, stdout: int | None = None) -> "subprocess.Popen[bytes]":
         with (self.home / log).open("wb") as sink:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, *arguments],
@@ -200,9 +192,7 @@ class Stage:
 
     def places_with_the_key(self) -> list[str]:
         """Files of the server's home, and its log, in which the real key's bytes stand."""
-        files = [path for path in (self.home / "home").rglob("*") if path.is_file()] + [
-            self.home / "serve.log"
-        ]
+        files = [path for path in (self.home / "home").rglob("*") if path.is_file()] + [self.home / "serve.log"]
         needle = self.key.encode()
         return [path.name for path in files if needle in path.read_bytes()]
 

@@ -159,9 +159,7 @@ def _hold(stage: Stage) -> tuple[str, str]:
     if isinstance(answer, Exception):
         raise answer
     say_answer("POST /cursor/v1/agents (waiting since)", answer)
-    expect(
-        answer.status in (200, 201), f"The approved change answered {answer.status} instead of 200 or 201."
-    )
+    expect(answer.status in (200, 201), f"The approved change answered {answer.status} instead of 200 or 201.")
     _expect_no_key(stage, answer)
     created = json.loads(answer.body)
     return str(created["agent"]["id"]), str(created["run"]["id"])

@@ -78,9 +78,7 @@ def _shared_options() -> list[click.Parameter]:
             callback=_set_json,
             help="Print JSON.",
         ),
-        click.Option(
-            ["--debug"], is_flag=True, expose_value=False, is_eager=True, callback=_set_debug, hidden=True
-        ),
+        click.Option(["--debug"], is_flag=True, expose_value=False, is_eager=True, callback=_set_debug, hidden=True),
     ]
 
 

@@ -50,9 +50,7 @@ class _Commands(Group):
             formatter.write_dl([(name, text) for name, (_module, _attribute, text) in _COMMANDS.items()])
 
 
-@click.command(
-    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
-)
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="%(prog)s %(version)s", prog_name="ostiary")
 def ostiary() -> None:
     """A doorkeeper for AI coding tools: the tool holds a short-lived token, only Ostiary holds the key."""
@@ -93,9 +91,7 @@ def _run(arguments: list[str], invocation: Invocation) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost loop: a person never meets a traceback
         _show_trace(invocation)
         advice = "Run it again with --debug and report what it shows; it holds no secret."
-        return _fail(
-            invocation, FAILED, "internal", f"Ostiary met a fault of its own ({_kind(error)}).", advice
-        )
+        return _fail(invocation, FAILED, "internal", f"Ostiary met a fault of its own ({_kind(error)}).", advice)
     return result if isinstance(result, int) else DONE
 
 

@@ -41,9 +41,7 @@ def _read_value(name: str) -> str:
     content = sys.stdin.buffer.read(_VALUE_MAX_BYTES + 3)
     content = content.removesuffix(b"\r\n") if content.endswith(b"\r\n") else content.removesuffix(b"\n")
     if not content:
-        raise CallerError(
-            "The value on standard input is empty.", f"Pipe it in: ostiary secret set {name} <FILE"
-        )
+        raise CallerError("The value on standard input is empty.", f"Pipe it in: ostiary secret set {name} <FILE")
     try:
         return content.decode("ascii")
     except UnicodeDecodeError:
@@ -67,14 +65,12 @@ def list_secrets(invocation: Invocation) -> None:
         return
     print_table(
         ["NAME", "PROVIDER", "REFERENCE", "VERSION", "SET AT"],
-        [
-            [
-                row.get("name"),
-                row.get("provider"),
-                row.get("reference"),
-                row.get("version"),
-                moment(row.get("set_at") or row.get("created_at")),
-            ]
-            for row in rows
-        ],
+        [[row.get("name"), row.get("provider"), row.get("reference"), *_newest(row)] for row in rows],
     )
+
+
+def _newest(row: dict[str, object]) -> tuple[object, str]:
+    """Number and time of the version in use; both empty for a secret without a value of ours."""
+    versions = row.get("versions")
+    newest = versions[0] if isinstance(versions, list) and versions else {}
+    return newest.get("version"), moment(newest.get("set_at") or newest.get("created_at"))

@@ -37,16 +37,12 @@ def _one_worker(_context: click.Context, _parameter: click.Parameter, value: int
 
 
 @click.command(cls=Command)
-@click.option(
-    "--gateway", metavar="A:P", callback=_address, help="Where tools connect (default 127.0.0.1:8420)."
-)
+@click.option("--gateway", metavar="A:P", callback=_address, help="Where tools connect (default 127.0.0.1:8420).")
 @click.option("--console", metavar="A:P", callback=_address, help="The API (default 127.0.0.1:8421).")
 @click.option("--ops", metavar="A:P", callback=_address, help="Health and metrics (default 127.0.0.1:8422).")
 @click.option("--tls-cert", metavar="FILE", type=click.Path(path_type=Path), help="PEM certificate chain.")
 @click.option("--tls-key", metavar="FILE", type=click.Path(path_type=Path), help="PEM private key for it.")
-@click.option(
-    "--insecure-plaintext", is_flag=True, default=None, help="Allow a non-loopback address without TLS."
-)
+@click.option("--insecure-plaintext", is_flag=True, default=None, help="Allow a non-loopback address without TLS.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Default info.")
 @click.option(
     "--workers",

@@ -1,5 +1,8 @@
 """`ostiary sessions`."""
 
+from collections import OrderedDict
+from contextlib import suppress
+
 import click
 
 from ostiary.cli.client import rows_of
@@ -18,6 +21,9 @@ from ostiary.cli.terminal import (
     visible,
 )
 
+_BEGUN_MAX = 10_000
+"""Running exchanges that `tail` remembers."""
+
 
 @click.group(cls=Group)
 def sessions() -> None:
@@ -25,9 +31,7 @@ def sessions() -> None:
 
 
 @sessions.command("list")
-@click.option(
-    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The newest so many."
-)
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The newest so many.")
 @click.option("--actor", metavar="NAME", help="Only this actor's.")
 @click.option("--connection", metavar="NAME", help="Only on this connection.")
 @pass_invocation
@@ -167,11 +171,24 @@ def _exchanges_named(invocation: Invocation, some_id: str) -> list[dict[str, obj
 @pass_invocation
 def tail(invocation: Invocation) -> None:
     """Print exchanges as they happen, until Ctrl-C."""
-    for entry in follow_events(invocation.server):
-        if invocation.json:
-            print_json_line(entry)
-        else:
-            print(_event_line(entry), flush=True)
+    begun: OrderedDict[object, dict[str, object]] = OrderedDict()
+    with suppress(KeyboardInterrupt):
+        for entry in follow_events(invocation.server):
+            if invocation.json:
+                print_json_line(entry)
+            else:
+                print(_event_line(_with_request(entry, begun)), flush=True)
+
+
+def _with_request(entry: dict[str, object], begun: "OrderedDict[object, dict[str, object]]") -> dict[str, object]:
+    """An outcome does not repeat the request; take it from the intent that was seen, if it was."""
+    name = entry.get("exchange")
+    if entry.get("type") == "exchange.intent":
+        begun[name] = entry
+        if len(begun) > _BEGUN_MAX:
+            begun.popitem(last=False)
+        return entry
+    return begun.pop(name, {}) | entry
 
 
 def _event_line(entry: dict[str, object]) -> str:

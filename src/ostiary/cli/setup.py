@@ -89,9 +89,7 @@ _TOOLS = {
 @click.command(cls=Command)
 @click.argument("tool", type=click.Choice(sorted(_TOOLS)))
 @click.option("--connection", metavar="NAME", help="Which connection; default is the one of the tool's kind.")
-@click.option(
-    "--gateway", metavar="URL", help="The gateway as the tool reaches it; default is this machine's."
-)
+@click.option("--gateway", metavar="URL", help="The gateway as the tool reaches it; default is this machine's.")
 @click.option("--model", metavar="ID", default="gpt-5.4-mini", show_default=True, help="For opencode.")
 @pass_invocation
 def setup(invocation: Invocation, tool: str, connection: str | None, gateway: str | None, model: str) -> None:
@@ -116,9 +114,7 @@ def setup(invocation: Invocation, tool: str, connection: str | None, gateway: st
     print(paint(f"# {chosen.title}", "bold"))
     if note:
         print(f"# {note}")
-    command = (
-        f"ostiary{invocation.home_option} token create --actor YOUR-NAME --agent {tool} --connection {name}"
-    )
+    command = f"ostiary{invocation.home_option} token create --actor YOUR-NAME --agent {tool} --connection {name}"
     print(f'\nexport OSTIARY_TOKEN="$({command})"')
     for key, value in environment.items():
         print(f'export {key}="{visible(value)}"')

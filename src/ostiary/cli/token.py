@@ -14,9 +14,7 @@ class _TimeSpan(click.ParamType[float]):
 
     name = "time"
 
-    def convert(
-        self, value: object, parameter: click.Parameter | None, context: click.Context | None
-    ) -> float:
+    def convert(self, value: object, parameter: click.Parameter | None, context: click.Context | None) -> float:
         try:
             return value if isinstance(value, float) else seconds_from(str(value))
         except ValueError as error:
@@ -38,12 +36,8 @@ def token() -> None:
 @click.option("--kind", type=click.Choice(["user", "service"]), default="user", help="Default user.")
 @click.option("--agent", metavar="LABEL", help="The tool that acts for the person; makes an agent's token.")
 @click.option("--groups", multiple=True, metavar="A,B", callback=_names, help="Groups the actor belongs to.")
-@click.option(
-    "--ttl", type=_TimeSpan(), metavar="TIME", help="How long it lives: 90s, 15m, 12h, 7d (default 12h)."
-)
-@click.option(
-    "--connection", "connections", multiple=True, metavar="C", callback=_names, help="Only for this one."
-)
+@click.option("--ttl", type=_TimeSpan(), metavar="TIME", help="How long it lives: 90s, 15m, 12h, 7d (default 12h).")
+@click.option("--connection", "connections", multiple=True, metavar="C", callback=_names, help="Only for this one.")
 @pass_invocation
 def create(
     invocation: Invocation,
