@@ -2,7 +2,6 @@
 
 import click
 
-from ostiary.cli.client import rows_of
 from ostiary.cli.invocation import Group, Invocation, pass_invocation
 from ostiary.cli.terminal import moment, print_fields, print_json, print_table, size, visible
 
@@ -23,7 +22,7 @@ def list_approvals(invocation: Invocation, state: str) -> None:
     if invocation.json:
         print_json(result)
         return
-    rows = rows_of(result, "approvals")
+    rows = result["approvals"]
     if not rows:
         print("Nothing waits for approval." if state == "waiting" else "There is none.")
         return
@@ -58,8 +57,7 @@ def show(invocation: Invocation, approval_id: str) -> None:
     if invocation.json:
         print_json(result)
         return
-    inner = result.get("approval")
-    approval = inner if isinstance(inner, dict) else result
+    approval = result["approval"]
     print_fields(
         [
             ("approval", approval.get("id")),
@@ -70,6 +68,7 @@ def show(invocation: Invocation, approval_id: str) -> None:
             ("rule", approval.get("rule")),
             ("asked", moment(approval.get("asked_at"))),
             ("expires", moment(approval.get("expires_at"))),
+            ("tool", "waits for the answer" if approval.get("clients_waiting") else "went away; may send it again"),
             ("decided by", approval.get("decided_by")),
             ("decided", moment(approval.get("decided_at"))),
             ("reason", approval.get("reason")),
@@ -86,7 +85,7 @@ def show(invocation: Invocation, approval_id: str) -> None:
 
 
 def _answer(invocation: Invocation, approval_id: str, verb: str, reason: str) -> None:
-    result = invocation.server.post("approvals", approval_id, verb, body={"reason": reason})
+    result = invocation.server.post("approvals", approval_id, verb, body={"reason": reason or None})
     if invocation.json:
         print_json(result)
     else:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ostiary.cli.client import AdminClient, rows_of
+from ostiary.cli.client import AdminClient
 from ostiary.cli.invocation import Invocation
 from ostiary.cli.terminal import size
 from ostiary.model.errors import OstiaryError, UnreachableError
@@ -182,15 +182,11 @@ def _server(invocation: Invocation) -> Iterator[Report]:
 
 
 def _readiness(status: dict[str, Any]) -> Iterator[Report]:
-    parts = status.get("parts")
-    bad = {name: state for name, state in parts.items() if state not in (True, "ok")} if isinstance(parts, dict) else {}
-    version = status.get("version", "")
-    if status.get("ready", not bad) and not bad:
-        yield Report("ok", "server", f"Ostiary {version} is running and ready.")
+    bad = {name: state for name, state in status["parts"].items() if state != "ok"}
     for name, state in bad.items():
-        yield Report("fail", "server", f"{name} is not ready: {state}.", "Look at the server's log.")
-    if not bad and not status.get("ready", True):
-        yield Report("fail", "server", f"Ostiary {version} is running and not ready.", "Look at the server's log.")
+        yield Report("fail", "server", f"{name}: {state}", "Look at the server's log.")
+    if not bad:
+        yield Report("ok", "server", f"Ostiary {status['version']} is running and ready.")
 
 
 def _ports() -> Iterator[Report]:
@@ -220,13 +216,13 @@ def _connections(server: AdminClient) -> Iterator[Report]:
     connections = document.get("connections") or []
     if not connections:
         yield Report("warn", "connections", "There is none yet.", "Name one in a file: ostiary apply -f FILE")
-    unset = {str(row.get("name")) for row in rows_of(server.get("secrets"), "secrets") if _is_unset(row)}
+    unset = {str(row["name"]) for row in server.get("secrets")["secrets"] if _is_unset(row)}
     for connection in connections:
         yield from _connection(connection, unset)
 
 
 def _is_unset(row: dict[str, Any]) -> bool:
-    return row.get("provider") == "stored" and not (row.get("version") or row.get("versions"))
+    return row["provider"] == "stored" and row["version"] is None
 
 
 def _connection(connection: dict[str, Any], unset: set[str]) -> Iterator[Report]:

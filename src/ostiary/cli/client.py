@@ -129,9 +129,3 @@ def _decoded(status: int, content: bytes) -> Any:
     if status < 400:
         return value
     raise ApiRefusal(status, value if isinstance(value, dict) else {})
-
-
-def rows_of(result: object, key: str) -> list[dict[str, Any]]:
-    """The rows of a listing answer: `{key: [...]}` or the bare list."""
-    value = result.get(key, []) if isinstance(result, dict) else result
-    return list(value) if isinstance(value, list) else []

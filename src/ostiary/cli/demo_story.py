@@ -169,9 +169,8 @@ def _waiting_approval(stage: Stage) -> str:
     deadline = time.monotonic() + _APPROVAL_APPEARS_S
     while time.monotonic() < deadline:
         listing = stage.ostiary_json("approvals", "list")
-        rows = listing["approvals"] if isinstance(listing, dict) else listing
-        if rows:
-            return str(rows[0]["id"])
+        if listing["approvals"]:
+            return str(listing["approvals"][0]["id"])
         time.sleep(0.1)
     raise DemoDeviation("No approval was asked for the change.", "This should not happen: please report it.")
 
@@ -195,9 +194,8 @@ def _look_back(stage: Stage) -> None:
     say_chapter(8, "Everything is on record")
     stage.ostiary("sessions", "list")
     listing = stage.ostiary_json("sessions", "list")
-    rows = listing["sessions"] if isinstance(listing, dict) else listing
-    expect(bool(rows), "There is no session on record.")
-    session = str(rows[0]["id"])
+    expect(bool(listing["sessions"]), "There is no session on record.")
+    session = str(listing["sessions"][0]["id"])
     replayed = stage.ostiary("sessions", "replay", session)
     expect("[masked:injected-secret]" in replayed, "The recording does not show what the tool saw.")
     expect(stage.key not in replayed, "The key stood in the replay.")

@@ -14,18 +14,18 @@ def print_recording(exchange: Mapping[str, Any], frames: Sequence[Mapping[str, A
 
     `frames` are those of `GET /recordings/{exchange}`: `at_us`, `direction`, `head`, and `text` or `base64`.
     """
-    name = visible(exchange.get("exchange") or exchange.get("id") or "")
+    name = visible(exchange["exchange"])
     request = visible(f"{exchange.get('method', '')} {exchange.get('target', '')}")
-    began_at = moment(exchange.get("time") or exchange.get("started_at"))
+    began_at = moment(exchange.get("time"))
     print(paint(f"━━ {name}  {began_at}  {request}", "bold"))
     if not frames:
         print(paint("    nothing was recorded: it was refused, or its outcome is unknown", "dim"))
     began, before = time.monotonic(), None
     for frame in frames:
-        at_us = int(frame.get("at_us", 0))
+        at_us = int(frame["at_us"])
         if realtime:
             _wait_until(began + at_us / 1_000_000)
-        from_tool = frame.get("direction") in (0, "request")
+        from_tool = frame["direction"] == "request"
         heading = f"{'→' if from_tool else '←'} +{duration(at_us)}{'' if frame.get('head') else '  body'}"
         if heading != before:
             print(paint(heading, "blue" if from_tool else "green"), flush=realtime)

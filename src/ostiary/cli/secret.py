@@ -4,7 +4,6 @@ import sys
 
 import click
 
-from ostiary.cli.client import rows_of
 from ostiary.cli.invocation import Group, Invocation, pass_invocation
 from ostiary.cli.terminal import moment, print_json, print_table, visible
 from ostiary.model.errors import CallerError
@@ -27,17 +26,14 @@ def set_value(invocation: Invocation, name: str) -> None:
     """
     result = invocation.server.put("secrets", name, body={"value": _read_value(name)})
     if invocation.json:
-        print_json(result if result is not None else {"name": name})
+        print_json(result)
     else:
-        version = (result or {}).get("version")
-        told = f" (version {version})" if version else ""
-        print(f"The secret {visible(name)} is set{told}. It can be replaced, not read back.")
+        print(f"The secret {visible(name)} is set (version {result['version']}). It can be replaced, not read back.")
 
 
 def _read_value(name: str) -> str:
     if sys.stdin.isatty():
-        value = str(click.prompt(f"Value of {visible(name)}", hide_input=True, err=True))
-        return value
+        return str(click.prompt(f"Value of {visible(name)}", hide_input=True, err=True))
     content = sys.stdin.buffer.read(_VALUE_MAX_BYTES + 3)
     content = content.removesuffix(b"\r\n") if content.endswith(b"\r\n") else content.removesuffix(b"\n")
     if not content:
@@ -59,18 +55,11 @@ def list_secrets(invocation: Invocation) -> None:
     if invocation.json:
         print_json(result)
         return
-    rows = rows_of(result, "secrets")
+    rows = result["secrets"]
     if not rows:
         print("No secret yet. Set one: ostiary secret set NAME")
         return
     print_table(
         ["NAME", "PROVIDER", "REFERENCE", "VERSION", "SET AT"],
-        [[row.get("name"), row.get("provider"), row.get("reference"), *_newest(row)] for row in rows],
+        [[row["name"], row["provider"], row["reference"], row["version"], moment(row["set_at"])] for row in rows],
     )
-
-
-def _newest(row: dict[str, object]) -> tuple[object, str]:
-    """Number and time of the version in use; both empty for a secret without a value of ours."""
-    versions = row.get("versions")
-    newest = versions[0] if isinstance(versions, list) and versions else {}
-    return newest.get("version"), moment(newest.get("set_at") or newest.get("created_at"))

@@ -5,7 +5,6 @@ from contextlib import suppress
 
 import click
 
-from ostiary.cli.client import rows_of
 from ostiary.cli.following import follow_events
 from ostiary.cli.invocation import Group, Invocation, pass_invocation
 from ostiary.cli.replay import print_recording
@@ -41,7 +40,7 @@ def list_sessions(invocation: Invocation, limit: int, actor: str | None, connect
     if invocation.json:
         print_json(result)
         return
-    rows = rows_of(result, "sessions")
+    rows = result["sessions"]
     if not rows:
         print("No session yet. Point a tool at the gateway: ostiary setup cursor|claude-code|codex|opencode")
         return
@@ -62,9 +61,8 @@ def list_sessions(invocation: Invocation, limit: int, actor: str | None, connect
     )
 
 
-def _who(row: dict[str, object]) -> str:
-    actor = row.get("actor")
-    return actor_label(actor if isinstance(actor, dict) else {"name": actor or "", "agent": row.get("agent")})
+def _who(session: dict[str, object]) -> str:
+    return actor_label({"name": session.get("actor"), "agent": session.get("agent")})
 
 
 @sessions.command()
@@ -76,7 +74,7 @@ def show(invocation: Invocation, session_id: str) -> None:
     if invocation.json:
         print_json(result)
         return
-    session, exchanges = session_and_exchanges(result)
+    session = result["session"]
     print_fields(
         [
             ("session", session.get("id")),
@@ -90,42 +88,34 @@ def show(invocation: Invocation, session_id: str) -> None:
     print()
     print_table(
         ["EXCHANGE", "TIME", "REQUEST", "OPERATION", "ANSWER", "BYTES", "TOOK", "MASKED"],
-        [exchange_row(exchange) for exchange in exchanges],
+        [_exchange_row(exchange) for exchange in result["exchanges"]],
     )
 
 
-def session_and_exchanges(result: dict[str, object]) -> tuple[dict[str, object], list[dict[str, object]]]:
-    """The two parts of `GET /sessions/{id}`: the exchanges stand in the session or beside it."""
-    inner = result.get("session")
-    session = inner if isinstance(inner, dict) else result
-    exchanges = result.get("exchanges")
-    return session, exchanges if isinstance(exchanges, list) else []
-
-
-def exchange_row(exchange: dict[str, object]) -> list[object]:
+def _exchange_row(exchange: dict[str, object]) -> list[object]:
     """The cells of one exchange in a table."""
     return [
-        exchange.get("exchange") or exchange.get("id"),
-        moment(exchange.get("time") or exchange.get("started_at")),
+        exchange.get("exchange"),
+        moment(exchange.get("time")),
         f"{exchange.get('method', '')} {exchange.get('target', '')}",
         exchange.get("operation"),
-        answer_of(exchange),
+        _answer_of(exchange),
         size(exchange.get("response_bytes")),
         duration(exchange.get("duration_us")),
-        masked_count(exchange) or "",
+        _masked_count(exchange) or "",
     ]
 
 
-def answer_of(exchange: dict[str, object]) -> str:
-    """`200`, `403 denied`, `200 cut`, or `outcome unknown` where the process died in between."""
+def _answer_of(exchange: dict[str, object]) -> str:
+    """`200`, `403 denied`, `200 cut`, or that no outcome is known: it runs still, or the process died."""
     status = exchange.get("status")
     if status is None:
-        return "outcome unknown"
+        return "outcome unknown (yet)"
     remark = exchange.get("code") or ("cut" if exchange.get("end") == "cut" else "")
     return f"{status} {remark}".rstrip()
 
 
-def masked_count(exchange: dict[str, object]) -> int:
+def _masked_count(exchange: dict[str, object]) -> int:
     findings = exchange.get("findings")
     return sum(int(row.get("count", 1)) for row in findings) if isinstance(findings, list) else 0
 
@@ -143,9 +133,9 @@ def replay(invocation: Invocation, some_id: str, realtime: bool) -> None:
     exchanges = _exchanges_named(invocation, some_id)
     documents = []
     for exchange in exchanges:
-        name = str(exchange.get("exchange") or exchange.get("id"))
+        name = str(exchange["exchange"])
         ended = exchange.get("status") is not None
-        frames = rows_of(server.get("recordings", name), "frames") if ended else []
+        frames = server.get("recordings", name)["frames"] if ended else []
         if invocation.json:
             documents.append({"exchange": exchange, "frames": frames})
         else:
@@ -158,13 +148,12 @@ def _exchanges_named(invocation: Invocation, some_id: str) -> list[dict[str, obj
     from ostiary.cli.client import ApiRefusal
 
     try:
-        return session_and_exchanges(invocation.server.get("sessions", some_id))[1]
+        exchanges: list[dict[str, object]] = invocation.server.get("sessions", some_id)["exchanges"]
+        return exchanges
     except ApiRefusal as refusal:
         if refusal.status != 404:
             raise
-    result: dict[str, object] = invocation.server.get("exchanges", some_id)
-    inner = result.get("exchange")
-    return [inner if isinstance(inner, dict) else result]
+    return [invocation.server.get("exchanges", some_id)["exchange"]]
 
 
 @sessions.command()
@@ -195,7 +184,7 @@ def _event_line(entry: dict[str, object]) -> str:
     actor = actor_label(entry.get("actor"))
     kind = str(entry.get("type", "")).removeprefix("exchange.")
     request = f"{entry.get('method', '')} {entry.get('target', '')}".strip()
-    answer = "" if kind == "intent" else answer_of(entry)
+    answer = "" if kind == "intent" else _answer_of(entry)
     took = duration(entry.get("duration_us"))
     where = [actor, entry.get("connection"), request]
     parts = [moment(entry.get("time")), kind.ljust(7), entry.get("exchange"), *where, answer, took]

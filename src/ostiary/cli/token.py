@@ -1,10 +1,11 @@
 """`ostiary token`."""
 
 import sys
+from datetime import UTC, datetime
+from typing import Any
 
 import click
 
-from ostiary.cli.client import rows_of
 from ostiary.cli.invocation import Group, Invocation, pass_invocation
 from ostiary.cli.terminal import moment, print_json, print_table, seconds_from, visible
 
@@ -58,8 +59,8 @@ def create(
     if invocation.json:
         print_json(result)
         return
-    expiry = moment(result.get("expires_at"))
-    for name in result.get("unknown_connections") or []:
+    expiry = moment(result["expires_at"])
+    for name in result["unknown_connections"]:
         print(f"Note: there is no connection {visible(name)} yet.", file=sys.stderr)
     if sys.stdout.isatty():
         print(f"Token for {visible(actor)}, valid until {expiry}. It is shown this once:", file=sys.stderr)
@@ -76,7 +77,7 @@ def list_tokens(invocation: Invocation) -> None:
     if invocation.json:
         print_json(result)
         return
-    rows = rows_of(result, "tokens")
+    rows = result["tokens"]
     if not rows:
         print("No token yet. Make one: ostiary token create --actor NAME")
         return
@@ -84,19 +85,25 @@ def list_tokens(invocation: Invocation) -> None:
         ["ID", "ACTOR", "KIND", "AGENT", "GROUPS", "CONNECTIONS", "EXPIRES", "LAST USED", "STATE"],
         [
             [
-                row.get("id"),
-                row.get("actor") or row.get("name"),
-                row.get("kind"),
-                row.get("agent"),
-                ",".join(sorted(row.get("groups") or [])),
-                ",".join(sorted(row.get("connections") or [])) or "all",
-                moment(row.get("expires_at")),
-                moment(row.get("last_used_at") or row.get("used_at")),
-                "revoked" if row.get("revoked_at") or row.get("revoked") else "live",
+                row["id"],
+                row["actor"],
+                row["kind"],
+                row["agent"],
+                ",".join(row["groups"]),
+                "all" if row["connections"] is None else ",".join(row["connections"]),
+                moment(row["expires_at"]),
+                moment(row["last_used_at"]),
+                _state(row),
             ]
             for row in rows
         ],
     )
+
+
+def _state(row: dict[str, Any]) -> str:
+    if row["revoked_at"]:
+        return "revoked"
+    return "expired" if datetime.fromisoformat(row["expires_at"]) <= datetime.now(UTC) else "live"
 
 
 @token.command()
@@ -106,6 +113,6 @@ def revoke(invocation: Invocation, token_id: str) -> None:
     """End the token ID now; its running exchanges end within five seconds."""
     result = invocation.server.delete("tokens", token_id)
     if invocation.json:
-        print_json(result if result is not None else {"id": token_id, "revoked": True})
+        print_json(result)
     else:
         print(f"The token {visible(token_id)} is revoked.")
