@@ -1,5 +1,6 @@
 """Every setting with its type, unit, default and help. `docs/settings.md` is generated from this table."""
 
+import ipaddress
 import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -96,3 +97,30 @@ def _parse(name: str, kind: object, text: str) -> Any:
                 return text
     except (KeyError, ValueError):
         raise ValueError(f"OSTIARY_{name.upper()}={text!r} is not a {label}.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. `host` is without brackets; port 0 takes a free one."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """From `HOST:PORT` or `[IPV6]:PORT`. Raises `ValueError`."""
+        host, _, port = text.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not host or not port.isdigit() or int(port) > 65_535:
+            raise ValueError(f"{text!r} is not ADDRESS:PORT.")
+        return cls(host, int(port))
+
+    @property
+    def is_loopback(self) -> bool:
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

@@ -17,7 +17,7 @@ from ostiary.gateway.route import Armed
 from ostiary.gateway.state import Exchange
 from ostiary.gateway.upstream import UpstreamConnection
 from ostiary.masking.injected import InjectedSecretStream
-from ostiary.model.errors import GatewayRefusal
+from ostiary.model.errors import GatewayRefusal, StorageUnavailableError
 from ostiary.ports import HEAD, RESPONSE, Chronicle
 from ostiary.protocols.chunked import LAST_CHUNK, encode_chunk
 from ostiary.protocols.codings import Decoder, decoder_for
@@ -26,6 +26,7 @@ from ostiary.protocols.redaction import FieldWithholder
 from ostiary.settings import Settings
 
 _BACKLOG_POLL_S = 0.02
+_UNRECORDED = GatewayRefusal(503, "audit_unavailable", "The recording cannot be written.")
 _NO_STORE = b"Cache-Control: no-store\r\nx-ostiary-exchange: "
 _CHUNKED = b"\r\nTransfer-Encoding: chunked\r\n"
 _BODILESS = frozenset({204, 304})
@@ -202,7 +203,11 @@ class Relay:
             return
         exchange.recorded_response_bytes += min(room, len(output))
         if exchange.add_frame(self._loop.time(), RESPONSE, output if len(output) <= room else output[:room]):
-            self._chronicle.record(exchange.id, exchange.take_frames())
+            try:
+                self._chronicle.record(exchange.id, exchange.take_frames())
+            except StorageUnavailableError:
+                self._give_up(_UNRECORDED)
+                return
             if self._chronicle.backlog_bytes > self._settings.recording_queue_bytes and not self._paused:
                 self._pause()
                 self._loop.call_later(_BACKLOG_POLL_S, self._look_at_backlog)

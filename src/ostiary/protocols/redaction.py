@@ -21,9 +21,7 @@ def _withhold(value: Json, steps: list[str]) -> Json:
         return WITHHELD if value is not None else None
     step, rest = steps[0], steps[1:]
     if isinstance(value, dict):
-        return {
-            key: _withhold(child, rest) if step in ("*", key) else child for key, child in value.items()
-        }
+        return {key: _withhold(child, rest) if step in ("*", key) else child for key, child in value.items()}
     if isinstance(value, list):
         # A list is stepped over when the path names a key of its elements, entered when it says `*`.
         return [_withhold(child, rest if step == "*" else steps) for child in value]

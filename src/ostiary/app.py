@@ -1,0 +1,398 @@
+"""Wires everything; the only file that knows every name."""
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import uvloop
+import yaml
+
+import ostiary
+from ostiary.adapters.chronicle import Chronicle, ExchangeIndex
+from ostiary.adapters.desk import Desk
+from ostiary.adapters.keeper import Keeper
+from ostiary.adapters.rootkey import load_or_create
+from ostiary.adapters.stores.sqlite import Store
+from ostiary.audit.entries import entry_time
+from ostiary.catalog import load_catalog
+from ostiary.control.api.application import create_api, create_console
+from ostiary.control.services import (
+    ApprovalService,
+    AuditService,
+    ConfigurationService,
+    HistoryService,
+    SecretService,
+    Services,
+    StatusService,
+    TokenService,
+)
+from ostiary.control.services.admin_log import AdminLog
+from ostiary.control.socket import Serving, serve_tcp, serve_unix
+from ostiary.gateway.admission import HostList
+from ostiary.gateway.asking import Asking
+from ostiary.gateway.authenticator import Authenticator
+from ostiary.gateway.deadlines import Sweeper
+from ostiary.gateway.exchange import House, new_identity
+from ostiary.gateway.live import LiveExchanges
+from ostiary.gateway.metrics import Metrics
+from ostiary.gateway.ops import Check, ops_app
+from ostiary.gateway.refusals import RefusalBook
+from ostiary.gateway.route import Snapshot
+from ostiary.gateway.server import GatewayServer
+from ostiary.gateway.snapshots import SnapshotBuilder
+from ostiary.gateway.state import Exchange
+from ostiary.gateway.trust import server_context
+from ostiary.model.connection import Connection
+from ostiary.model.decision import Deny
+from ostiary.model.errors import OperatorError, OstiaryError
+from ostiary.policy.evaluation import Policy
+from ostiary.protocols.kinds import Kind
+from ostiary.protocols.openapi import operations_from_openapi
+from ostiary.recording.sessions import SessionBook
+from ostiary.settings import Address, Settings, default_home
+
+_log = logging.getLogger("ostiary")
+
+_UNHEALTHY_CUT_S = 3.0
+"""Running streams end this long after the audit log failed; the promise is five seconds."""
+
+
+def serve(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT. 0 after a clean stop, 1 with one sentence on stderr when it cannot start."""
+    logging.basicConfig(
+        level=settings.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings))
+    except OstiaryError as error:
+        print(f"ostiary: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    application = Application(settings, asyncio.get_running_loop())
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        await application.start()
+        print(application.greeting(), flush=True)
+        await stopping.wait()
+    finally:
+        await application.stop()
+
+
+def prepare_process() -> None:
+    """No core dumps with keys in them, no files for others, as many sockets as we may have."""
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def prepare_home(home: Path) -> None:
+    """HOME exists, is ours and closed to others. Raises `OperatorError`."""
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = home.stat()
+        if owner.st_uid != os.geteuid():
+            raise OperatorError(f"{home} belongs to another user.", "Choose a directory of your own with --home.")
+        if owner.st_mode & 0o077:
+            home.chmod(0o700)
+        probe = home / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OperatorError(
+            f"{home} cannot be used: {error.strerror}.", "Choose a writable directory with --home or OSTIARY_HOME."
+        ) from None
+
+
+class Application:
+    """Everything of one running installation. `start` raises `OstiaryError` and leaves nothing running."""
+
+    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+        self._settings = settings
+        self._loop = loop
+        self._kinds = load_catalog()
+        self._sweeper = Sweeper(loop)
+        self._metrics = Metrics()
+        self._live = LiveExchanges()
+        self._servings: list[Serving] = []
+        self._addresses: dict[str, str] = {}
+        self._store: Store | None = None
+        self._chronicle: Chronicle | None = None
+        self._gateway: GatewayServer | None = None
+        self._desk: Desk | None = None
+        self._index: ExchangeIndex | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ready = False
+
+    async def start(self) -> None:
+        settings, loop = self._settings, self._loop
+        addresses = _checked_addresses(settings)
+        tls = server_context(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
+        prepare_process()
+        prepare_home(settings.home)
+        store = self._store = Store(settings.home / "ostiary.db")
+        root_key = load_or_create(settings.home, settings.root_key, store)
+        chronicle = self._chronicle = Chronicle(settings.home, loop, settings, root_key, store.installation, time.time)
+        chronicle.start()
+        chronicle.on_health(self._health_changed)
+        keeper = self._keeper = Keeper(store, root_key, store.installation, settings, time.time)
+        desk = self._desk = Desk(
+            store.approvals,
+            waiting_max=settings.approvals_waiting_max,
+            clock=time.time,
+            note=self._note,
+        )
+        self._authenticator = Authenticator(store.tokens)
+        self._builder = SnapshotBuilder(settings, self._sweeper, loop, keeper, self._kind_of)
+        log = AdminLog(self._note, time.time)
+        configuration = self._configuration = ConfigurationService(
+            store.configurations, self._kinds, self._changed, log
+        )
+        console_url = f"{'https' if tls else 'http'}://{addresses['console']}"
+        self._house = House(
+            snapshot=Snapshot(0, {}, Policy(())),
+            settings=settings,
+            loop=loop,
+            authenticator=self._authenticator,
+            chronicle=chronicle,
+            sessions=SessionBook(lambda: new_identity("se_", time.time()), settings.session_gap_s),
+            asking=Asking(desk, console_url),
+            hosts=HostList(settings.allowed_hosts),
+            live=self._live,
+            metrics=self._metrics,
+            refusals=RefusalBook(chronicle, loop, time.time),
+        )
+        await self._changed()
+        index = self._index = ExchangeIndex(chronicle, root_key)
+        services = Services(
+            status=StatusService(self._status),
+            configuration=configuration,
+            secrets=SecretService(store.secrets, configuration, keeper.seal, log),
+            tokens=TokenService(
+                store.tokens,
+                configuration,
+                desk,
+                ttl_s=settings.token_ttl_s,
+                ttl_max_s=settings.token_ttl_max_s,
+                randomness=os.urandom,
+                revoked=self._revoked,
+                log=log,
+            ),
+            history=HistoryService(index, log),
+            audit=AuditService(index),
+            approvals=ApprovalService(desk),
+        )
+        self._sweeper.start()
+        gateway = self._gateway = GatewayServer(self._house, self._sweeper)
+        ops = ops_app(self._metrics, self._checks())
+        port = await gateway.listen(addresses["gateway"].host, addresses["gateway"].port, tls)
+        self._addresses["gateway"] = _url(addresses["gateway"], port, tls is not None)
+        self._servings.append(await serve_unix(create_api(services), settings.home / "admin.sock"))
+        for name, web, context in (("console", create_console(), tls), ("ops", ops, None)):
+            serving = await serve_tcp(web, addresses[name].host, addresses[name].port, context)
+            self._servings.append(serving)
+            self._addresses[name] = _url(addresses[name], serving.port, context is not None)
+        self._ready = True
+        self._gauges(gateway, chronicle)
+        self._write_server_file()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
+
+    # -- what changes while it runs
+
+    async def _changed(self) -> None:
+        """Make the stored configuration the one in force. Raises `OstiaryError`; then the old one stays."""
+        configuration = await asyncio.to_thread(self._configuration.current)
+        stored = self._store_now.configurations.current()
+        self._keeper.declare(configuration.secrets)
+        snapshot = await asyncio.to_thread(
+            self._builder.build, stored.version if stored is not None else 0, configuration
+        )
+        self._house.snapshot = snapshot
+        for route in snapshot.routes.values():
+            self._background(route.warm())
+        self._live.cut("rules changed", lambda exchange: self._lost_access(exchange, snapshot))
+
+    def _lost_access(self, exchange: Exchange, snapshot: Snapshot) -> bool:
+        """Whether a running exchange would be denied now (E23)."""
+        if exchange.actor is None or exchange.route is None:
+            return False
+        route = snapshot.routes.get(exchange.route.name.encode("ascii"))
+        if route is None or route.connection.upstream != exchange.route.connection.upstream:
+            return True
+        return isinstance(route.decide(snapshot.policy, exchange.actor, exchange.operation), Deny)
+
+    def _revoked(self, token_id: str) -> None:
+        self._authenticator.forget()
+        self._live.cut(
+            "token revoked", lambda exchange: exchange.actor is not None and exchange.actor.token_id == token_id
+        )
+
+    def _health_changed(self, healthy: bool) -> None:
+        _log.warning("audit.%s", "recovered" if healthy else "unavailable")
+        if not healthy:
+            self._loop.call_later(_UNHEALTHY_CUT_S, self._cut_unrecorded)
+
+    def _cut_unrecorded(self) -> None:
+        if self._chronicle is not None and not self._chronicle.healthy:
+            self._live.cut("audit log unavailable", lambda _exchange: True)
+
+    def _kind_of(self, connection: Connection) -> Kind:
+        kind = self._kinds[connection.kind]
+        if connection.openapi is None:
+            return kind
+        try:
+            document = yaml.safe_load(Path(connection.openapi).read_text(encoding="utf-8"))
+            operations = operations_from_openapi(document)
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise OperatorError(
+                f"The OpenAPI document {connection.openapi} of connection `{connection.name}` cannot be read: "
+                f"{type(error).__name__}.",
+                "Mend the file or the path.",
+            ) from None
+        return replace(kind, operations=operations)
+
+    # -- what it tells
+
+    def _note(self, entry: dict[str, Any]) -> None:
+        if self._chronicle is not None:
+            self._chronicle.note({"v": 1, "time": entry_time(time.time()), **entry})
+
+    def _checks(self) -> Mapping[str, Check]:
+        return {
+            "gateway": lambda: None if self._ready else "The gateway is starting or stopping.",
+            "audit": lambda: (
+                None
+                if self._chronicle is not None and self._chronicle.healthy
+                else "The audit log cannot be written: "
+                + "; ".join(self._chronicle.reasons.values() if self._chronicle is not None else ())
+            ),
+        }
+
+    def _status(self) -> Mapping[str, Any]:
+        failing = {name: check() for name, check in self._checks().items()}
+        return {
+            "ready": not any(failing.values()),
+            "parts": {name: sentence or "ok" for name, sentence in failing.items()},
+            "installation": self._store_now.installation,
+            "addresses": dict(self._addresses),
+            "connections": sorted(route.name for route in self._house.snapshot.routes.values()),
+            "running_exchanges": len(self._live),
+            "audit_entries": self._chronicle.size if self._chronicle is not None else 0,
+        }
+
+    def _gauges(self, gateway: GatewayServer, chronicle: Chronicle) -> None:
+        gauge = self._metrics.gauge
+        gauge("ostiary_client_connections", "Open connections from tools.", lambda: gateway.connections)
+        gauge("ostiary_exchanges_running", "Exchanges that run now.", lambda: len(self._live))
+        gauge("ostiary_audit_entries", "Durable entries in the audit log.", lambda: chronicle.size)
+        gauge("ostiary_audit_healthy", "1 while the audit log can be written.", lambda: int(chronicle.healthy))
+        gauge(
+            "ostiary_recording_backlog_bytes",
+            "Frames accepted and not yet written.",
+            lambda: chronicle.backlog_bytes,
+        )
+
+    def greeting(self) -> str:
+        """What `ostiary serve` prints when it is up: where it listens, and what to do next."""
+        names = [route.name for route in self._house.snapshot.routes.values()]
+        home = "" if self._settings.home == default_home() else f" --home {self._settings.home}"
+        lines = [
+            f"Ostiary {ostiary.__version__} is running. Home: {self._settings.home}",
+            f"  gateway  {self._addresses['gateway']}   (the base URL of your tools, plus /<connection>)",
+            f"  console  {self._addresses['console']}",
+            f"  health   {self._addresses['ops']}/readyz",
+        ]
+        if self._settings.insecure_plaintext:
+            lines.append("  WARNING  plain text on a public address: put a TLS proxy in front of it.")
+        if names:
+            lines.append(
+                f"Connections: {', '.join(sorted(names))}. Get a token: ostiary{home} token create --actor NAME"
+            )
+        else:
+            lines += [
+                "No connection yet. In another terminal:",
+                f"  ostiary{home} apply -f deploy/examples/cursor.yaml     # what may be reached, and who may do what",
+                f"  ostiary{home} secret set cursor-key                     # paste the real API key; it is never shown again",
+                f"  ostiary{home} token create --actor you --groups engineering   # what the tool gets instead",
+            ]
+        return "\n".join(lines)
+
+    def _write_server_file(self) -> None:
+        path = self._settings.home / "server.json"
+        path.write_text(json.dumps({"pid": os.getpid(), **self._addresses}), encoding="utf-8")
+
+    # -- the end
+
+    async def stop(self) -> None:
+        """Let running exchanges finish within the drain time, then close everything in reverse order."""
+        self._ready = False
+        if self._gateway is not None:
+            self._house.accepting = False
+            cut = await self._gateway.drain(self._settings.drain_timeout_s)
+            if cut:
+                _log.warning("drain.cut exchanges=%d", cut)
+        for serving in reversed(self._servings):
+            await serving.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        if self._servings:
+            (self._settings.home / "server.json").unlink(missing_ok=True)
+        self._sweeper.stop()
+        if self._index is not None:
+            self._index.close()
+        if self._desk is not None:
+            await self._desk.close()
+        if self._chronicle is not None:
+            await self._chronicle.stop()
+        if self._store is not None:
+            self._store.close()
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @property
+    def _store_now(self) -> Store:
+        if self._store is None:
+            raise OperatorError("The store is not open.")
+        return self._store
+
+
+def _checked_addresses(settings: Settings) -> dict[str, Address]:
+    """Where to listen. Raises `OperatorError` for a public address without TLS, unless that was asked for (I06)."""
+    addresses = {}
+    for name, text in (("gateway", settings.gateway), ("console", settings.console), ("ops", settings.ops)):
+        try:
+            address = addresses[name] = Address.parse(text)
+        except ValueError as error:
+            raise OperatorError(f"The {name} address {error}", "Write it like 127.0.0.1:8420.") from None
+        if name != "ops" and not address.is_loopback and not settings.tls_cert and not settings.insecure_plaintext:
+            raise OperatorError(
+                f"The {name} address {text} is not loopback, and tokens would cross the network in plain text.",
+                "Give --tls-cert and --tls-key, or --insecure-plaintext if a TLS proxy stands in front.",
+            )
+    return addresses
+
+
+def _url(address: Address, port: int, tls: bool) -> str:
+    return f"{'https' if tls else 'http'}://{Address(address.host, port)}"
