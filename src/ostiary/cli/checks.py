@@ -15,7 +15,7 @@ from ostiary.cli.client import AdminClient
 from ostiary.cli.invocation import Invocation
 from ostiary.cli.terminal import size
 from ostiary.model.errors import OstiaryError, UnreachableError
-from ostiary.settings import MIB, Settings
+from ostiary.settings import MIB, Address, Settings
 
 _DISK_WARN_BYTES = 1024 * MIB
 _DISK_FAIL_BYTES = 128 * MIB
@@ -194,10 +194,10 @@ def _ports() -> Iterator[Report]:
     settings = Settings.from_environment()
     for name in _LISTENERS:
         address = getattr(settings, name)
-        host, _, port = address.rpartition(":")
         try:
+            listener = Address.parse(address)
             family, kind, protocol, _, target = socket.getaddrinfo(
-                host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+                listener.host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
             with socket.socket(family, kind, protocol) as trial:
                 trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -6,21 +6,19 @@ from pathlib import Path
 import click
 
 from ostiary.cli.invocation import Command, Invocation, pass_invocation
-from ostiary.settings import Settings
+from ostiary.settings import Address, Settings
 
 _WORKERS_IN_THIS_VERSION = 1
 
 
-def _address(_context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """`HOST:PORT` with a port from 0 to 65535 (0 takes a free one); IPv6 hosts in brackets."""
-    if value is None:
-        return None
-    host, separator, port = value.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if not separator or not host or (":" in host and not bracketed):
-        raise click.BadParameter(f"{value!r} is not ADDRESS:PORT, for example 127.0.0.1:8420 or [::1]:8420.")
-    if not (port.isascii() and port.isdigit() and int(port) <= 65_535):
-        raise click.BadParameter(f"{port!r} in {value!r} is not a port from 0 to 65535.")
+def _address(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """`ADDRESS:PORT`; port 0 takes a free one, IPv6 addresses stand in brackets."""
+    if value is not None:
+        try:
+            Address.parse(value)
+        except ValueError:
+            example = "for example 127.0.0.1:8420 or [::1]:8420"
+            raise click.BadParameter(f"{value!r} is not ADDRESS:PORT, {example}.") from None
     return value
 
 
