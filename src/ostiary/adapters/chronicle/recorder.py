@@ -1,0 +1,234 @@
+"""The thread that seals recordings and hands outcomes to the log, in that order."""
+
+import logging
+import os
+import struct
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import zstandard
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ostiary.adapters.chronicle.files import Places
+from ostiary.adapters.chronicle.health import RETRY_S, Health
+from ostiary.adapters.chronicle.segments import Segment, next_segment_number
+from ostiary.audit.entries import encode_entry
+from ostiary.model.errors import OperatorError
+from ostiary.ports import Frame
+from ostiary.recording.frames import encode_frames
+from ostiary.recording.sealing import COMMITMENT_BYTES, SALT_BYTES, chain_next, chain_start, seal_part
+from ostiary.vault.sealing import RootKey
+
+logger = logging.getLogger(__name__)
+
+PART = "recordings"
+BATCH_MAX_ITEMS = 64
+BATCH_MAX_BYTES = 4 * 1024 * 1024
+RANDOM_BYTES = SALT_BYTES + COMMITMENT_BYTES
+
+Outcome = dict[str, Any]
+Item = tuple[str, Sequence[Frame], Outcome | None, int]
+"""Exchange, frames, the outcome when these are the last, and how many bytes the frames have."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """A recording whose exchange goes on."""
+
+    salt: bytes
+    segment: int
+    cipher: AESGCM
+    chain: bytes
+    parts: int = 0
+    frame_bytes: int = 0
+
+
+class Recorder(threading.Thread):
+    """Takes items from `items`. `done_bytes` counts the frame bytes written and may be read from any thread."""
+
+    def __init__(
+        self,
+        places: Places,
+        root_key: RootKey,
+        installation: str,
+        health: Health,
+        log_entry: Callable[[bytes], None],
+    ) -> None:
+        super().__init__(name="ostiary-recorder", daemon=True)
+        self.items: SimpleQueue[Item | None] = SimpleQueue()
+        self.done_bytes = 0
+        self._places = places
+        self._root_key = root_key
+        self._installation = installation
+        self._health = health
+        self._log_entry = log_entry
+        self._next_number = next_segment_number(places)
+        self._compressor = zstandard.ZstdCompressor(level=1)
+        self._random = b""
+        self._running: dict[str, _Running] = {}
+        self._lock = threading.Lock()
+        self._segment: Segment | None = None
+        self._unsynced = False
+        self._stopping = False
+        self._stop_asked = threading.Event()
+
+    def run(self) -> None:
+        batch: list[Item] = []
+        try:
+            while not (self._stopping and not batch):
+                batch = batch or self._gather()
+                if not batch or self._write(batch):
+                    batch = []
+                elif self._stop_asked.wait(RETRY_S):
+                    break
+        except Exception as error:  # noqa: BLE001 - the outermost loop: the gateway must hear of it
+            logger.critical("chronicle.recorder_died error=%s", type(error).__name__)
+            self._health.failed(PART, OSError(0, f"the recorder stopped on {type(error).__name__}"))
+
+    def ask_to_stop(self) -> None:
+        """Let the thread end once it has written everything, or at once if it cannot write."""
+        self._stop_asked.set()
+        self.items.put(None)
+
+    def sync(self) -> None:
+        """Make what was written durable. Called by the publisher, before it signs."""
+        with self._lock:
+            if self._segment is not None and self._unsynced:
+                self._segment.sync()
+                self._unsynced = False
+
+    def close(self) -> None:
+        """After the thread ended."""
+        with self._lock:
+            if self._segment is not None:
+                self._segment.close()
+                self._segment = None
+
+    def _gather(self) -> list[Item]:
+        batch: list[Item] = []
+        gathered_bytes = 0
+        try:
+            item = self.items.get()
+            while item is not None:
+                batch.append(item)
+                gathered_bytes += item[3]
+                if len(batch) >= BATCH_MAX_ITEMS or gathered_bytes >= BATCH_MAX_BYTES:
+                    return batch
+                item = self.items.get_nowait()
+            self._stopping = True
+        except Empty:
+            pass
+        return batch
+
+    def _write(self, batch: list[Item]) -> bool:
+        """Whether the batch is in the file. If not, nothing of it is, and it is sealed anew for the next try."""
+        try:
+            segment = self._open_segment()
+            sealed, running = self._seal(batch, segment)
+            if sealed:
+                with self._lock:
+                    segment.append(sealed)
+                    self._unsynced = True
+        except OSError as error:
+            self._health.failed(PART, error)
+            self._give_up_segment()
+            return False
+        self._health.works(PART)
+        for exchange, _, outcome, frame_bytes in batch:
+            self.done_bytes += frame_bytes
+            if outcome is not None:
+                self._log_entry(_encoded(exchange, outcome))
+                running.pop(exchange, None)
+                self._running.pop(exchange, None)
+        self._running.update(running)
+        return True
+
+    def _seal(self, batch: list[Item], segment: Segment) -> tuple[bytes, dict[str, _Running]]:
+        """The parts as bytes, and how far the recordings are with them; outcomes get their `recording`."""
+        pieces: list[bytes] = []
+        running: dict[str, _Running] = {}
+        for exchange, frames, outcome, frame_bytes in batch:
+            state = running.get(exchange) or self._copy_of_running(exchange, segment)
+            if frames:
+                try:
+                    state, plaintext = self._with_plaintext(state, segment, frames)
+                    pieces.append(self._sealed(exchange, state, plaintext))
+                except (ValueError, TypeError, struct.error):
+                    # One exchange's unwritable frames must not end everybody's recording.
+                    logger.error("chronicle.frames_unwritable exchange=%s", exchange)
+                else:
+                    state.chain = chain_next(state.chain, plaintext)
+                    state.parts += 1
+                    state.frame_bytes += frame_bytes
+                    running[exchange] = state
+            if outcome is not None:
+                outcome["recording"] = (
+                    {"root": None, "parts": 0, "bytes": 0}
+                    if state is None
+                    else {"root": state.chain.hex(), "parts": state.parts, "bytes": state.frame_bytes}
+                )
+        return b"".join(pieces), running
+
+    def _with_plaintext(
+        self, state: _Running | None, segment: Segment, frames: Sequence[Frame]
+    ) -> tuple[_Running, bytes]:
+        if state is not None:
+            return state, encode_frames(frames)
+        encoded = encode_frames(frames)
+        if len(self._random) < RANDOM_BYTES:
+            self._random = os.urandom(RANDOM_BYTES * BATCH_MAX_ITEMS)
+        salt, commitment = self._random[:SALT_BYTES], self._random[SALT_BYTES:RANDOM_BYTES]
+        self._random = self._random[RANDOM_BYTES:]
+        begun = _Running(salt, segment.number, segment.key.cipher(salt), chain_start(commitment))
+        return begun, commitment + encoded
+
+    def _sealed(self, exchange: str, state: _Running, plaintext: bytes) -> bytes:
+        return seal_part(
+            state.cipher, state.salt, self._installation, exchange, state.parts, plaintext, self._compressor
+        )
+
+    def _copy_of_running(self, exchange: str, segment: Segment) -> _Running | None:
+        """A copy, so that a failed batch changes nothing; with the key of this segment."""
+        state = self._running.get(exchange)
+        if state is None:
+            return None
+        cipher = state.cipher if state.segment == segment.number else segment.key.cipher(state.salt)
+        return _Running(state.salt, segment.number, cipher, state.chain, state.parts, state.frame_bytes)
+
+    def _open_segment(self) -> Segment:
+        """The segment to write to; a new one when the last is full or was given up."""
+        segment = self._segment
+        if segment is None or segment.full:
+            if segment is not None:
+                self.sync()
+            following = Segment(self._places, self._next_number(), self._root_key, self._installation)
+            with self._lock:
+                self._segment, self._unsynced = following, False
+            if segment is not None:
+                segment.close()
+            return following
+        return segment
+
+    def _give_up_segment(self) -> None:
+        """After a failure the next try has a segment of its own: this one may be gone or beyond mending."""
+        with self._lock:
+            segment, self._segment = self._segment, None
+        if segment is not None:
+            try:
+                segment.sync()
+            except OSError:
+                logger.warning("chronicle.segment_sync_failed segment=%d", segment.number)
+            segment.close()
+
+
+def _encoded(exchange: str, outcome: Outcome) -> bytes:
+    """The outcome's entry; what can be said when it has something in it that no entry can hold."""
+    try:
+        return encode_entry(outcome)
+    except OperatorError:
+        logger.error("chronicle.outcome_unwritable exchange=%s", exchange)
+        known = {key: outcome.get(key) for key in ("v", "type", "time", "exchange", "recording")}
+        return encode_entry({**known, "exchange": exchange, "unwritable": True})
