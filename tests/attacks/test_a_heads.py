@@ -415,7 +415,7 @@ def test_A38_cacheable_answers_become_no_store(scene: Scene) -> None:
 
 
 def test_A39_two_actors_share_nothing_but_the_socket(scene: Scene) -> None:
-    second = scene.installation.token(scene.actor, agent="another tool")
+    second = scene.installation.token(scene.actor, kind="agent", agent="another tool")
     scene.upstream.script = [
         answer(b"one", b"Set-Cookie: who=first", b"X-Session: first", b'ETag: "first"'),
         answer(b"two"),

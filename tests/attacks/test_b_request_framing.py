@@ -559,7 +559,7 @@ def test_B_flood_of_malformed_requests_is_recorded(scene: Scene) -> None:
 
     def recorded() -> int:
         entries = scene.installation.entries(scene.first_index)
-        return sum(int(entry.get("count", 1)) for entry in entries if entry["type"] == "exchange.refused")
+        return sum(int(entry.get("count", 1)) for entry in entries if entry["type"].startswith("exchange.refused"))
 
     number = 300
     for _ in range(number):

@@ -185,11 +185,9 @@ def test_C04_token_in_the_query_or_two_tokens_are_refused(scene: Scene) -> None:
 
 def test_C04_bad_tokens_are_401_and_all_alike(scene: Scene) -> None:
     token = scene.token
-    revoked = scene.installation.token(scene.actor)
-    listed = scene.installation.api("GET", "/tokens")
-    rows = listed["tokens"] if isinstance(listed, dict) else listed
-    newest = max(rows, key=lambda row: row.get("created_at") or row.get("expires_at") or 0)
-    scene.installation.api("DELETE", f"/tokens/{newest['id']}")
+    minted = scene.installation.mint(scene.actor)
+    revoked = minted["token"]
+    scene.installation.api("DELETE", f"/tokens/{minted['id']}")
     flipped = token[:-1] + ("a" if token[-1] != "a" else "b")
     cases = {
         "none": [],
@@ -277,8 +275,8 @@ def test_C07_no_health_path_or_user_agent_skips_authentication(scene: Scene) -> 
                 reply = scene.say(request(method, path, [f"User-Agent: {agent}"]), method=method, see_close=False)
                 assert reply.status in {401, 404, 405}, reply.raw
                 assert reply.header("x-ostiary-exchange")
-                if method == "GET" and agent == agents[0]:
-                    scene.must_be_refused(reply, 401, 404, closed=False)
+                if method == "GET":
+                    scene.must_be_refused(reply, 401, 404, closed=False, recorded=False)
         scene.nothing_reached_upstream()
         if scene.connection["http"] not in path:
             with_token = scene.say(request("GET", path, [scene.bearer]), see_close=False)

@@ -1,5 +1,6 @@
 """A real installation: `python -m ostiary serve` as a process of its own in a fresh home, driven from outside."""
 
+import base64
 import http.client
 import json
 import os
@@ -209,10 +210,14 @@ class Installation:
     def set_secret(self, name: str, value: str) -> Any:
         return self.api("PUT", f"/secrets/{name}", {"value": value})
 
+    def mint(self, actor: str, **how: Any) -> dict[str, Any]:
+        """What the API says of a fresh gateway token: token, id, expires_at.
+        `how`: kind, groups, ttl_s, connections, agent."""
+        return dict(self.api("POST", "/tokens", {"actor": actor, "kind": "user", "ttl_s": 3600, **how}))
+
     def token(self, actor: str, **how: Any) -> str:
-        """A fresh gateway token. `how`: kind, groups, ttl_s, connections, agent."""
-        answer = self.api("POST", "/tokens", {"actor": actor, "kind": "user", "groups": [], "ttl_s": 3600, **how})
-        return str(answer["token"])
+        """The text of a fresh gateway token."""
+        return str(self.mint(actor, **how)["token"])
 
     def last_index(self) -> int:
         """The index that the newest audit entry has; -1 when there is none."""
@@ -223,27 +228,25 @@ class Installation:
         """Audit entries with an index above `after`, oldest first."""
         found: list[dict[str, Any]] = []
         while True:
-            page = self.api("GET", "/audit/entries", after=after, limit=500)
-            rows = page["entries"] if isinstance(page, dict) else page
+            rows = self.api("GET", "/audit/entries", after=after, limit=1000)["entries"]
             if not rows:
                 return found
-            found += [row.get("entry", row) for row in rows]
-            after = int(rows[-1]["index"])
+            found += [row["entry"] for row in rows]
+            after = rows[-1]["index"]
 
     def recordings(self, connection: str) -> Iterator[tuple[str, bytes]]:
         """(exchange id, everything the replay shows) of every exchange on the connection."""
-        for session in _rows(self.api("GET", "/sessions", connection=connection, limit=1000), "sessions"):
+        for session in self.api("GET", "/sessions", connection=connection, limit=1000)["sessions"]:
             detail = self.api("GET", f"/sessions/{session['id']}")
             yield f"session {session['id']}", json.dumps(detail).encode()
             for exchange in detail["exchanges"]:
-                identifier = str(exchange.get("exchange") or exchange.get("id"))
                 try:
-                    frames = self.api("GET", f"/recordings/{identifier}")
+                    frames = self.api("GET", f"/recordings/{exchange['exchange']}")["frames"]
                 except Refused as refusal:
                     if refusal.status != 404:
                         raise
                     continue
-                yield f"recording {identifier}", replayed(_rows(frames, "frames"))
+                yield f"recording {exchange['exchange']}", replayed(frames)
 
     def ops(self, path: str) -> tuple[int, bytes]:
         """(status, body) of the ops listener."""
@@ -270,14 +273,8 @@ class Installation:
         )
 
 
-def _rows(answer: Any, name: str) -> list[Any]:
-    return list(answer[name]) if isinstance(answer, dict) else list(answer)
-
-
 def replayed(frames: list[Mapping[str, Any]]) -> bytes:
     """The bytes of a recording's frames, request and response each in one piece, then the frames as shown."""
-    import base64
-
     joined: dict[str, bytearray] = {}
     for frame in frames:
         data = base64.b64decode(frame["base64"]) if frame.get("base64") is not None else frame["text"].encode()
