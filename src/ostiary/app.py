@@ -20,6 +20,7 @@ import yaml
 import ostiary
 from ostiary.adapters.chronicle import Chronicle, ExchangeIndex
 from ostiary.adapters.desk import Desk
+from ostiary.adapters.history import RecordedHistory
 from ostiary.adapters.keeper import Keeper
 from ostiary.adapters.rootkey import load_or_create
 from ostiary.adapters.stores.sqlite import Store
@@ -180,7 +181,9 @@ class Application:
             refusals=RefusalBook(chronicle, loop, time.time),
         )
         await self._changed()
-        index = self._index = ExchangeIndex(chronicle, root_key)
+        index = self._index = ExchangeIndex(settings.home, root_key, store.installation, chronicle)
+        self._background(index.follow())
+        history = RecordedHistory(index, chronicle)
         services = Services(
             status=StatusService(self._status),
             configuration=configuration,
@@ -195,8 +198,8 @@ class Application:
                 revoked=self._revoked,
                 log=log,
             ),
-            history=HistoryService(index, log),
-            audit=AuditService(index),
+            history=HistoryService(history, log),
+            audit=AuditService(history),
             approvals=ApprovalService(desk),
         )
         self._sweeper.start()
@@ -360,7 +363,7 @@ class Application:
         if self._index is not None:
             self._index.close()
         if self._desk is not None:
-            await self._desk.close()
+            self._desk.close()
         if self._chronicle is not None:
             await self._chronicle.stop()
         if self._store is not None:

@@ -60,8 +60,12 @@ def intent(at: str, exchange: Exchange) -> Entry:
 
 
 def outcome(at: str, exchange: Exchange, duration_us: int) -> Entry:
-    """What became of it. The recorder adds `recording` when the last frame is sealed."""
-    return {
+    """What became of it. The recorder adds `recording` when the last frame is sealed.
+
+    `end` is `complete`, `cut` or `failed`; then `why` says what ended it.
+    """
+    end, _, why = exchange.end.partition(": ")
+    entry: Entry = {
         "v": 1,
         "type": "exchange.outcome",
         "time": at,
@@ -69,7 +73,7 @@ def outcome(at: str, exchange: Exchange, duration_us: int) -> Entry:
         "session": exchange.session,
         "intent": exchange.intent_index,
         "status": exchange.status,
-        "end": exchange.end,
+        "end": end,
         "request_bytes": exchange.request_bytes,
         "response_bytes": exchange.response_bytes,
         "duration_us": duration_us,
@@ -79,6 +83,9 @@ def outcome(at: str, exchange: Exchange, duration_us: int) -> Entry:
             for each in exchange.findings
         ],
     }
+    if why:
+        entry["why"] = why
+    return entry
 
 
 def refused(at: str, exchange: Exchange, refusal: GatewayRefusal) -> Entry:

@@ -25,6 +25,9 @@ _MAGIC = (
 )
 
 
+_MAGIC_BEGINNINGS = frozenset({b"", *(magic[:1] for magic, _ in _MAGIC)})
+
+
 def unreadable(why: str) -> GatewayRefusal:
     return GatewayRefusal(
         502,
@@ -56,15 +59,18 @@ def body_decoder(head: ResponseHead, ratio_max: int) -> Decoder | None:
 
 def hidden_coding(first_bytes: bytes) -> str | None:
     """The coding that a body has without saying so (A05), told by its first bytes."""
-    for magic, name in _MAGIC:
-        if first_bytes.startswith(magic):
-            return name
+    if first_bytes[:1] in _MAGIC_BEGINNINGS:
+        for magic, name in _MAGIC:
+            if first_bytes.startswith(magic):
+                return name
     return None
 
 
 def may_hide_coding(first_bytes: bytes) -> bool:
     """True while more bytes are needed to tell (only for the few beginnings that could still become a coding)."""
-    return any(len(first_bytes) < len(magic) and magic.startswith(first_bytes) for magic, _ in _MAGIC)
+    return first_bytes[:1] in _MAGIC_BEGINNINGS and any(
+        len(first_bytes) < len(magic) and magic.startswith(first_bytes) for magic, _ in _MAGIC
+    )
 
 
 __all__ = [

@@ -49,17 +49,19 @@ class HeadError(Exception):
 class LineCache:
     """Judged lines by their bytes; forgets everything when full. Never holds a credential."""
 
-    __slots__ = ("_judge", "_lines", "get")
+    __slots__ = ("_judge", "_lines", "_uncached", "get")
 
-    def __init__(self, judge: Callable[[bytes], Field]) -> None:
+    def __init__(self, judge: Callable[[bytes], Field], uncached: int) -> None:
+        """`uncached` is the fate whose lines are judged every time."""
         self._judge = judge
+        self._uncached = uncached
         self._lines: dict[bytes, Field] = {}
         self.get = self._lines.get
 
     def read(self, line: bytes) -> Field:
         """The judged field of a line that is not cached yet. Raises `HeadError`."""
         field = self._judge(line)
-        if len(line) <= _CACHED_LINE_BYTES and field[2] != _CREDENTIAL:
+        if len(line) <= _CACHED_LINE_BYTES and field[2] != self._uncached:
             if len(self._lines) >= _CACHED_LINES:
                 self._lines.clear()
             self._lines[line] = field
@@ -83,11 +85,11 @@ def _judge_response_line(line: bytes) -> Field:
 
 
 def request_line_cache() -> LineCache:
-    return LineCache(_judge_request_line)
+    return LineCache(_judge_request_line, _CREDENTIAL)
 
 
 def response_line_cache() -> LineCache:
-    return LineCache(_judge_response_line)
+    return LineCache(_judge_response_line, -1)
 
 
 class RequestHead:
