@@ -27,7 +27,9 @@ def _basic_username(form: AuthForm, secret: Secret) -> bytes:
 
 
 def _basic_password(form: AuthForm, secret: Secret) -> bytes:
-    return b"Authorization: Basic %b\r\n" % b64encode(b"%b:%b" % (form.name.encode(), secret.reveal_for_injection()))
+    return b"Authorization: Basic %b\r\n" % b64encode(
+        b"%b:%b" % (form.name.encode(), secret.reveal_for_injection())
+    )
 
 
 def _header(form: AuthForm, secret: Secret) -> bytes:
@@ -79,7 +81,7 @@ def check_value(value: bytes) -> None:
     """Raises `CallerError`, without the value, unless it can be injected into a header and found again.
 
     Allowed are 8 to 4,096 printable ASCII characters without space at either end: fewer could not be told
-    from ordinary text, control characters would end the header line, and HTTP strips space around a field's value.
+    from ordinary text, control characters would end the header line, and HTTP strips space around a value.
     """
     if len(value) < VALUE_MIN_BYTES:
         raise CallerError(

@@ -1,9 +1,9 @@
 """Envelope encryption of what must not lie in the open.
 
-Every item has a data key of its own, wrapped by the root key; both layers are AES-256-GCM. The associated data
-of both is the item's context (installation, kind, id, version), each part preceded by its length, so that a row
-opens only in the place it was written for: it cannot be swapped with another or replaced by an older version of
-itself.
+Every item has a data key of its own, wrapped by the root key; both layers are AES-256-GCM. The associated
+data of both is the context (installation, kind, id, version), each part preceded by its length, so that
+a row opens only in the place it was written for: it cannot be swapped with another or replaced by an older
+version of itself.
 
 A sealed item is: format (1 byte, 1) · nonce (12) · wrapped data key (48) · nonce (12) · ciphertext and tag.
 """
@@ -111,7 +111,7 @@ def unwrap_key(root: RootKey, wrapped: bytes, context: SealContext) -> bytes:
 
 
 def seal(root: RootKey, *, plaintext: bytes, context: SealContext, data_key: bytes, nonces: bytes) -> bytes:
-    """`plaintext` sealed for `context`, 89 bytes longer. `data_key` (32 bytes) and `nonces` (24) must be fresh."""
+    """`plaintext` sealed for `context`, plus 89 bytes. `data_key` (32 bytes) and `nonces` (24) are fresh."""
     _require(nonces, 2 * NONCE_BYTES, "pair of nonces")
     wrapped = wrap_key(root, data_key, context, nonces[:NONCE_BYTES])
     nonce = nonces[NONCE_BYTES:]
