@@ -25,6 +25,7 @@ from ostiary.control.services import (
     TokenService,
 )
 from ostiary.control.services.admin_log import AdminLog
+from ostiary.model.approval import Approval, ApprovalState
 from ostiary.model.session import Session
 from ostiary.protocols.kinds import Kind
 from ostiary.vault.sealing import RootKey, SealContext, open_sealed, seal
@@ -145,3 +146,32 @@ def control_room(home: Path) -> Iterator[Room]:
     yield room
     desk.close()
     store.close()
+
+
+FILE = """\
+version: 1
+secrets: [{name: key, from: {stored: true}}]
+connections: [{name: cursor, kind: cursor, secret: key}]
+rules: [{name: reads, on: [cursor], operations: ["class:read"], effect: allow}]
+"""
+
+
+def asked(approval_id: str, actor: str = "anna", **rest: Any) -> Approval:
+    values: dict[str, Any] = {
+        "id": approval_id,
+        "state": ApprovalState.WAITING,
+        "fingerprint": "f" + approval_id,
+        "actor": actor,
+        "agent": None,
+        "connection": "cursor",
+        "operation": "agents.create",
+        "method": "POST",
+        "target": "/v1/agents",
+        "rule": "changes wait",
+        "preview": "POST /v1/agents",
+        "body_bytes": 2,
+        "asked_at": NOW,
+        "expires_at": NOW + 600,
+        "exchange": "e1",
+    }
+    return Approval(**{**values, **rest})

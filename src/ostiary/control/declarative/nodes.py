@@ -125,6 +125,11 @@ class Value:
 def read_document(text: str, filename: str) -> Value:
     """The file's one document. Raises `DeclarativeError`."""
     try:
+        text.encode()
+    except UnicodeEncodeError as failure:
+        line = text.count("\n", 0, failure.start) + 1
+        raise DeclarativeError(filename, line, "This is not Unicode text.", "Save the file as UTF-8.") from None
+    try:
         _refuse_surprises(text, filename)
         node = yaml.compose(text, _SafeLoader)
     except yaml.MarkedYAMLError as failure:
