@@ -1,0 +1,1 @@
+"""Finding what must not be seen and putting a mark in its place. Pure rules."""
