@@ -31,7 +31,11 @@ class Settings:
     tls_cert: str = _setting("", "PEM certificate chain for the gateway and console listeners.", "path")
     tls_key: str = _setting("", "PEM private key for it.", "path")
     insecure_plaintext: bool = _setting(False, "Allow a non-loopback listener without TLS (behind a TLS proxy).")
-    allowed_hosts: str = _setting("", "Further names the gateway answers to in Host, comma separated; loopback names and the bound address always count. `*` accepts any name.", "names")
+    allowed_hosts: str = _setting(
+        "",
+        "Further names the gateway answers to, comma separated; `localhost` and IP addresses always count, `*` is any.",
+        "names",
+    )
     log_level: str = _setting("info", "debug, info, warning or error.")
 
     root_key: str = _setting("", "Root key, 64 hex digits; instead of the file HOME/root.key.", "hex")
@@ -42,7 +46,9 @@ class Settings:
     client_head_timeout_s: float = _setting(10.0, "A request head must be complete after this.", "seconds")
     client_body_timeout_s: float = _setting(60.0, "Longest silence while a request body is expected.", "seconds")
     client_idle_timeout_s: float = _setting(75.0, "A connection without a request is closed after this.", "seconds")
-    client_write_timeout_s: float = _setting(120.0, "Longest time a client may read nothing of a waiting answer.", "seconds")
+    client_write_timeout_s: float = _setting(
+        120.0, "Longest time a client may read nothing of a waiting answer.", "seconds"
+    )
     upstream_connect_timeout_s: float = _setting(10.0, "Name, TCP and TLS to the upstream.", "seconds")
     upstream_head_timeout_s: float = _setting(600.0, "The upstream's first byte (models think long).", "seconds")
     upstream_idle_timeout_s: float = _setting(330.0, "Longest silence inside an answer.", "seconds")
@@ -53,14 +59,20 @@ class Settings:
     write_buffer_bytes: int = _setting(256 * 1024, "Bytes waiting for a slow peer before reading pauses.", "bytes")
 
     judged_body_max_bytes: int = _setting(128 * MIB, "Largest request body that can be held for approval.", "bytes")
-    decoded_ratio_max: int = _setting(200, "A compressed body may grow by this factor (beyond its first MiB).", "factor")
-    recording_body_max_bytes: int = _setting(64 * MIB, "Recorded of each body; the rest is hashed and counted.", "bytes")
-    recording_queue_bytes: int = _setting(32 * MIB, "Frames waiting for the recorder before streams are slowed.", "bytes")
+    decoded_ratio_max: int = _setting(
+        200, "A compressed body may grow by this factor (beyond its first MiB).", "factor"
+    )
+    recording_body_max_bytes: int = _setting(64 * MIB, "Recorded of each body; the rest is only counted.", "bytes")
+    recording_queue_bytes: int = _setting(
+        32 * MIB, "Frames waiting for the recorder before streams are slowed.", "bytes"
+    )
     session_gap_s: float = _setting(1800.0, "Silence that ends a session where the tool names none.", "seconds")
     checkpoint_interval_s: float = _setting(1.0, "How often the audit log's head is signed while it grows.", "seconds")
     audit_segment_bytes: int = _setting(256 * MIB, "Size at which a log file is closed and a new one begun.", "bytes")
     secret_cache_s: float = _setting(60.0, "How long a secret fetched from its provider is reused.", "seconds")
-    secret_grace_s: float = _setting(86_400.0, "How long the previous value is still masked after a rotation.", "seconds")
+    secret_grace_s: float = _setting(
+        86_400.0, "How long the previous value is still masked after a rotation.", "seconds"
+    )
     token_ttl_s: float = _setting(12 * 3600.0, "Life of a token when none is asked for.", "seconds")
     token_ttl_max_s: float = _setting(30 * 86_400.0, "Longest life of a token.", "seconds")
     approvals_waiting_max: int = _setting(20, "Open approvals one actor may have.", "approvals")

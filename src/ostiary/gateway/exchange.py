@@ -90,6 +90,11 @@ class Journeys:
     def running(self) -> int:
         return len(self._tasks)
 
+    async def all_done(self, timeout_s: float) -> None:
+        """Wait until no exchange runs, at most so long."""
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=timeout_s)
+
     def take(self, client: ClientConnection, head: RequestHead) -> None:
         house = self._house
         exchange = Exchange(new_identity("ex_", time.time()), house.loop.time(), client, head)

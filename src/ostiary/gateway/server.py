@@ -10,7 +10,8 @@ from ostiary.model.errors import OperatorError
 from ostiary.protocols.heads import request_line_cache
 
 _BACKLOG = 4096
-_POLL_S = 0.05
+_LAST_WORDS_S = 5.0
+"""For the outcome entries of exchanges that were cut."""
 
 
 class GatewayServer:
@@ -57,19 +58,16 @@ class GatewayServer:
             self._clients.add(client)
 
     async def drain(self, timeout_s: float) -> int:
-        """Stop accepting, close idle connections, wait for running exchanges, cut the rest. Returns how many were cut."""
+        """Stop accepting, let running exchanges finish, cut the rest. Returns how many were cut."""
         if self._server is not None:
             self._server.close()
         for client in tuple(self._clients):
             client.retire()
-        deadline = self._house.loop.time() + timeout_s
-        while self._journeys.running and self._house.loop.time() < deadline:
-            await asyncio.sleep(_POLL_S)
+        await self._journeys.all_done(timeout_s)
         left = self._journeys.running
         self._house.live.cut("gateway stopped", lambda _exchange: True)
         for client in tuple(self._clients):
             client.abort()
-        while self._journeys.running:
-            await asyncio.sleep(_POLL_S)
+        await self._journeys.all_done(_LAST_WORDS_S)
         self._house.refusals.flush()
         return left

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`place` is `header`, `body`, `trailer` or a text channel's name; `length` counts the masked bytes, `count` how often."""
+    """`place` is `header`, `body` or a text channel's name; `length` counts the masked bytes, `count` how often."""
 
     detector: str
     place: str

@@ -22,7 +22,7 @@ class Operation:
 
     `secret_fields` are dotted paths into the JSON request body, `credential_fields` into the JSON response body;
     `*` stands for every key or element (`mcpServers.*.headers.*`). They are never recorded.
-    `auth` overrides the Kind's auth form. `stream` names the text framing of a streamed answer (`sse`, `ndjson`, `csv`).
+    `auth` overrides the Kind's auth form. `stream` names the framing of a streamed answer (`sse`, `ndjson`, `csv`).
     `answer_status` is set for operations the gateway answers itself with that status and never forwards.
     """
 

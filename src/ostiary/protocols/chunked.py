@@ -3,10 +3,10 @@
 import re
 from enum import IntEnum
 
-_SIZE_LINE = re.compile(
-    rb"([0-9A-Fa-f]{1,16})((?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:=(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|\"[ !#-\[\]-~\t]*\"))?)*)"
-)
-_TRAILER_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ -~\t\x80-\xff]*")
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_QUOTED = rb"\"[ !#-\[\]-~\t]*\""
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[ \t]*%b(?:=(?:%b|%b))?)*" % (_TOKEN, _TOKEN, _QUOTED))
+_TRAILER_LINE = re.compile(rb"%b:[ -~\t\x80-\xff]*" % _TOKEN)
 _LINE_MAX_BYTES = 1024
 _TRAILERS_MAX_BYTES = 16 * 1024
 

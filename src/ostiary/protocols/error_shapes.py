@@ -84,9 +84,7 @@ SHAPES = frozenset(_SHAPES)
 """The names a Kind may give as its `error_shape`."""
 
 
-def render_error(
-    shape: str, status: int, code: str, message: str, request_id: RequestId = None
-) -> tuple[bytes, bytes]:
+def render_error(shape: str, status: int, code: str, message: str, request_id: RequestId = None) -> tuple[bytes, bytes]:
     """The content type and the UTF-8 body. `request_id` is the JSON-RPC id for `mcp`.
 
     `problem` is RFC 9457. Raises `KeyError` for a shape that is not in `SHAPES`.

@@ -31,6 +31,8 @@ _ACCEPT_ENCODING = int(RequestField.ACCEPT_ENCODING)
 _CONTENT_TYPE = int(RequestField.CONTENT_TYPE)
 _CONTENT_ENCODING = int(RequestField.CONTENT_ENCODING)
 _REFUSE = int(RequestField.REFUSE)
+_JUDGED_LATER = (_CREDENTIAL, _ACCEPT_ENCODING)
+_ONCE_ONLY = (_CONTENT_TYPE, _CONTENT_ENCODING)
 
 _CACHED_LINE_BYTES = 256
 _CACHED_LINES = 4096
@@ -171,7 +173,7 @@ def _frame_request(head: RequestHead) -> None:
     hosts = 0
     singles = 0
     for name, value, fate in head.special:
-        if fate == _CREDENTIAL or fate == _ACCEPT_ENCODING:
+        if fate in _JUDGED_LATER:
             continue
         if fate == _HOST:
             hosts += 1
@@ -182,7 +184,7 @@ def _frame_request(head: RequestHead) -> None:
             if head.content_length is not None or _CONTENT_LENGTH_VALUE.fullmatch(value) is None:
                 raise HeadError("Content-Length is not one plain number.")
             head.content_length = int(value)
-        elif fate == _CONTENT_TYPE or fate == _CONTENT_ENCODING:
+        elif fate in _ONCE_ONLY:
             bit = 1 << fate
             if singles & bit:
                 raise HeadError(f"{name.decode()} is there twice.")

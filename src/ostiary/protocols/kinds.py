@@ -121,9 +121,7 @@ def _mapping(value: object, place: _Place, keys: frozenset[str]) -> Mapping[str,
     return value
 
 
-def _text(
-    document: Mapping[str, object], key: str, place: _Place, pattern: re.Pattern[str] | None = None
-) -> str:
+def _text(document: Mapping[str, object], key: str, place: _Place, pattern: re.Pattern[str] | None = None) -> str:
     """The string under `key`; without a pattern anything but an empty one."""
     if key not in document:
         place.at(key).fail("missing.")
@@ -147,9 +145,7 @@ def _items(document: Mapping[str, object], key: str, place: _Place) -> list[obje
     return value
 
 
-def _texts(
-    document: Mapping[str, object], key: str, place: _Place, pattern: re.Pattern[str]
-) -> tuple[str, ...]:
+def _texts(document: Mapping[str, object], key: str, place: _Place, pattern: re.Pattern[str]) -> tuple[str, ...]:
     texts = []
     for index, value in enumerate(_items(document, key, place)):
         if not isinstance(value, str) or not pattern.fullmatch(value):
@@ -160,9 +156,7 @@ def _texts(
 
 def _auth_form(value: object, place: _Place) -> AuthForm:
     document = _mapping({"scheme": value} if isinstance(value, str) else value, place, _AUTH_KEYS)
-    scheme = AuthScheme(
-        _word(document.get("scheme"), place.at("scheme"), (scheme.value for scheme in AuthScheme))
-    )
+    scheme = AuthScheme(_word(document.get("scheme"), place.at("scheme"), (scheme.value for scheme in AuthScheme)))
     texts = {key: _text(document, key, place) for key in ("name", "prefix", "secret") if key in document}
     named = scheme in (AuthScheme.HEADER, AuthScheme.QUERY, AuthScheme.BASIC_PASSWORD)
     if named != ("name" in texts):
@@ -174,8 +168,7 @@ def _auth_form(value: object, place: _Place) -> AuthForm:
 
 def _auth(document: Mapping[str, object], place: _Place) -> tuple[AuthForm, ...]:
     return tuple(
-        _auth_form(value, place.at("auth").item(index))
-        for index, value in enumerate(_items(document, "auth", place))
+        _auth_form(value, place.at("auth").item(index)) for index, value in enumerate(_items(document, "auth", place))
     )
 
 

@@ -174,9 +174,7 @@ class _Template:
     def of(cls, operation: Operation) -> "_Template":
         segments = _segments(operation.path)
         open_ended = segments[-1] == _REST
-        patterns = [
-            (segment, _SEGMENT.fullmatch(segment)) for segment in segments[: len(segments) - open_ended]
-        ]
+        patterns = [(segment, _SEGMENT.fullmatch(segment)) for segment in segments[: len(segments) - open_ended]]
         return cls(
             operation,
             tuple((found[1], found[2]) if found else segment for segment, found in patterns),
