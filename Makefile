@@ -18,6 +18,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: $(STAMP)-run ## start the gateway on its embedded default (RUN_ARGS="--gateway 127.0.0.1:9000" for options)
+	@echo "The ostiary command is in $(BIN); in another terminal, put it on the path: . $(BIN)/activate"
 	@exec $(BIN)/ostiary serve $(RUN_ARGS)
 
 demo: $(STAMP)-run ## play the whole story with a local stand-in for Cursor's API: no account, no internet

@@ -17,11 +17,10 @@ def read_server_file(home: Path) -> dict[str, Any]:
 
 
 def gateway_url(home: Path) -> str:
-    """`http://127.0.0.1:8420`: where tools on this machine reach the gateway."""
+    """`http://127.0.0.1:8420`: where tools on this machine reach the gateway, running or not."""
     settings = Settings.from_environment()
-    address = str(read_server_file(home).get("gateway") or settings.gateway)
-    if "://" in address:
-        return address
-    host, _, port = address.rpartition(":")
-    reachable = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104 - a bound address, made reachable
-    return f"{'https' if settings.tls_cert else 'http'}://{reachable}:{port}"
+    told = read_server_file(home).get("gateway")
+    url = str(told) if told else f"{'https' if settings.tls_cert else 'http'}://{settings.gateway}"
+    for everywhere, here in (("//0.0.0.0:", "//127.0.0.1:"), ("//[::]:", "//[::1]:")):
+        url = url.replace(everywhere, here)
+    return url
