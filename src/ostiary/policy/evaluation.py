@@ -1,6 +1,6 @@
 """Rules compiled once, then asked for every request: deny beats ask beats allow; no match is a deny."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ostiary.model.actor import Actor, ActorKind
@@ -24,9 +24,7 @@ class _Operations:
 
     @classmethod
     def of(cls, entries: Sequence[str]) -> "_Operations":
-        classes = frozenset(
-            class_ for entry in entries for class_ in Class if entry == f"{CLASS_PREFIX}{class_.value}"
-        )
+        classes = frozenset(class_ for entry in entries for class_ in Class if entry == f"{CLASS_PREFIX}{class_.value}")
         names, globs = split_patterns(entry for entry in entries if not entry.startswith(CLASS_PREFIX))
         return cls(everything=not entries, names=names, globs=globs, classes=classes)
 
@@ -44,37 +42,59 @@ class _CompiledRule:
     rule: Rule
     operations: _Operations
 
-    def matches(self, actor: Actor, operation: Operation) -> bool:
-        if not speaks_of(self.rule.who, actor):
-            return False
+    def matches(self, operation: Operation) -> bool:
         if not operation.name:
             # Nobody can have meant to allow what nobody knows; to deny everything includes the unknown.
             return self.rule.effect is Effect.DENY and self.operations.everything
         return self.operations.include(operation)
 
 
+_Key = tuple[str, str | None]
+"""A list of `Who` and a name on it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _ConnectionRules:
-    """The rules that can match on one connection, each tuple ordered by name."""
+    """The rules that can match on one connection, found by whom they speak of."""
 
-    deny: tuple[_CompiledRule, ...]
-    ask: tuple[_CompiledRule, ...]
-    allow: tuple[_CompiledRule, ...]
+    of_everybody: tuple[_CompiledRule, ...]
+    by_key: dict[_Key, list[_CompiledRule]]
+
+    @classmethod
+    def of(cls, compiled: Iterable[_CompiledRule]) -> "_ConnectionRules":
+        of_everybody: list[_CompiledRule] = []
+        by_key: dict[_Key, list[_CompiledRule]] = {}
+        for entry in compiled:
+            keys = _keys_of_who(entry.rule.who)
+            for key in keys:
+                by_key.setdefault(key, []).append(entry)
+            if not keys:
+                of_everybody.append(entry)
+        return cls(tuple(of_everybody), by_key)
+
+    def about(self, actor: Actor) -> Iterator[_CompiledRule]:
+        """Those that speak of the actor; one may come several times."""
+        yield from self.of_everybody
+        for key in _keys_of_actor(actor):
+            yield from self.by_key.get(key, ())
 
 
-def speaks_of(who: Who, actor: Actor) -> bool:
-    """Whether a rule is about `actor`. A person's agent is bound by what is said of the person, too."""
-    if not (who.groups or who.users or who.services or who.agents):
-        return True
-    if not who.groups.isdisjoint(actor.groups):
-        return True
+def _keys_of_who(who: Who) -> list[_Key]:
+    lists = (("group", who.groups), ("user", who.users), ("service", who.services), ("agent", who.agents))
+    return [(kind, name) for kind, names in lists for name in names]
+
+
+def _keys_of_actor(actor: Actor) -> list[_Key]:
+    """A person's agent is bound by what is said of the person, too."""
+    keys: list[_Key] = [("group", group) for group in actor.groups]
     match actor.kind:
         case ActorKind.SERVICE:
-            return actor.name in who.services
+            keys.append(("service", actor.name))
         case ActorKind.AGENT:
-            return actor.name in who.users or actor.agent in who.agents
+            keys += [("user", actor.name), ("agent", actor.agent)]
         case ActorKind.USER:
-            return actor.name in who.users
+            keys.append(("user", actor.name))
+    return keys
 
 
 class Policy:
@@ -83,8 +103,7 @@ class Policy:
     def __init__(self, rules: Sequence[Rule]) -> None:
         """The order of `rules` has no meaning."""
         compiled = [
-            _CompiledRule(rule, _Operations.of(rule.operations))
-            for rule in sorted(rules, key=lambda rule: rule.name)
+            _CompiledRule(rule, _Operations.of(rule.operations)) for rule in sorted(rules, key=lambda rule: rule.name)
         ]
         self._anywhere: list[_CompiledRule] = []
         self._on_name: dict[str, list[_CompiledRule]] = {}
@@ -98,36 +117,31 @@ class Policy:
                 self._on_name.setdefault(name, []).append(entry)
             if globs:
                 self._on_glob.append((globs, entry))
-        self._by_connection: dict[str, _ConnectionRules] = {
-            name: self._collect(name) for name in self._on_name
-        }
+        self._by_connection: dict[str, _ConnectionRules] = {name: self._collect(name) for name in self._on_name}
 
     def decide(self, actor: Actor, connection: str, operation: Operation) -> Decision:
         """What the rules say. With several asking rules the strictest of all their terms hold."""
         if not _token_reaches(actor, connection):
             return Deny(rule=None, why=explanation.why_token_limited(connection))
-        rules = self._rules_on(connection)
-        for entry in rules.deny:
-            if entry.matches(actor, operation):
-                return Deny(entry.rule.name, explanation.why_denied(entry.rule, connection, operation))
-        asking = [entry.rule for entry in rules.ask if entry.matches(actor, operation)]
-        if asking:
+        matching: dict[Effect, dict[str, Rule]] = {effect: {} for effect in Effect}
+        for entry in self._rules_on(connection).about(actor):
+            if entry.matches(operation):
+                matching[entry.rule.effect][entry.rule.name] = entry.rule
+        if matching[Effect.DENY]:
+            denying = _first(matching[Effect.DENY])
+            return Deny(denying.name, explanation.why_denied(denying, connection, operation))
+        if matching[Effect.ASK]:
+            asking = [rule for _, rule in sorted(matching[Effect.ASK].items())]
             terms = strictest_terms([rule.approval for rule in asking])
-            why = explanation.why_asked(asking, connection, operation, terms)
-            return Ask(asking[0].name, why, terms)
-        for entry in rules.allow:
-            if entry.matches(actor, operation):
-                return Allow(entry.rule.name, explanation.why_allowed(entry.rule))
+            return Ask(asking[0].name, explanation.why_asked(asking, connection, operation, terms), terms)
+        if matching[Effect.ALLOW]:
+            allowing = _first(matching[Effect.ALLOW])
+            return Allow(allowing.name, explanation.why_allowed(allowing))
         return Deny(rule=None, why=explanation.why_no_rule(actor, connection, operation))
 
     def knows(self, actor: Actor, connection: str) -> bool:
         """Whether any rule on the connection speaks of the actor; without one it does not exist for them."""
-        rules = self._rules_on(connection)
-        return _token_reaches(actor, connection) and any(
-            speaks_of(entry.rule.who, actor)
-            for group in (rules.allow, rules.ask, rules.deny)
-            for entry in group
-        )
+        return _token_reaches(actor, connection) and any(True for _ in self._rules_on(connection).about(actor))
 
     def _rules_on(self, connection: str) -> _ConnectionRules:
         found = self._by_connection.get(connection)
@@ -142,11 +156,12 @@ class Policy:
         for globs, entry in self._on_glob:
             if any(glob_matches(glob, connection) for glob in globs):
                 matching[id(entry)] = entry
-        ordered = sorted(matching.values(), key=lambda entry: entry.rule.name)
-        by_effect = {
-            effect: tuple(entry for entry in ordered if entry.rule.effect is effect) for effect in Effect
-        }
-        return _ConnectionRules(by_effect[Effect.DENY], by_effect[Effect.ASK], by_effect[Effect.ALLOW])
+        return _ConnectionRules.of(matching.values())
+
+
+def _first(rules: dict[str, Rule]) -> Rule:
+    """By name, so that the order in which rules were given has no meaning."""
+    return rules[min(rules)]
 
 
 def strictest_terms(terms: Sequence[ApprovalTerms]) -> ApprovalTerms:

@@ -282,7 +282,14 @@ async def test_the_console_serves_a_page_of_text_and_the_description_only(room: 
     assert page.headers["content-type"].startswith("text/plain")
     assert b"ostiary approvals" in page.content
     assert (await call(console, "GET", "/api/v1/openapi.json", uid=None)).status == 200
+    await room.desk.ask(asked("ap_1"))
+    there, not_there = [await call(console, "GET", f"/approvals/{name}", uid=None) for name in ("ap_1", "ap_2")]
+    assert b"ostiary approvals show ap_1 " in there.content
+    assert there.content.replace(b"ap_1", b"ap_2") == not_there.content
+    assert (await call(console, "GET", "/approvals/<b>x", uid=None)).content == page.content
+    assert room.desk.get("ap_1").state == "waiting"
+    problem(await call(console, "POST", "/approvals/ap_1", {}, uid=None), 405, "not_allowed_here")
     for route in ROUTES:
         for uid in (None, 0):
             problem(await call(console, route.method, filled(route), {}, uid=uid), 404, "not_found")
-    assert room.desk.newest(None, 1) == []
+    assert [approval.state for approval in room.desk.newest(None, 9)] == ["waiting"]

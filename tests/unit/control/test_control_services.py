@@ -9,9 +9,10 @@ import pytest
 from ostiary.control.caller import Caller, Permission, local_owner
 from ostiary.control.declarative import DeclarativeError
 from ostiary.control.services import Services
+from ostiary.control.services.housekeeping import keep_house
 from ostiary.identity.tokens import looks_like_token, token_hash
 from ostiary.model.approval import ApprovalState
-from ostiary.model.errors import CallerError, NotFoundError, OperatorError, RefusedError
+from ostiary.model.errors import CallerError, NotFoundError, OperatorError, RefusedError, StorageUnavailableError
 from support.control_room import FILE, NOW, Room, asked
 
 
@@ -245,3 +246,28 @@ async def test_every_use_case_refuses_a_caller_without_permission(
     with pytest.raises(RefusedError, match="permission"):
         await call()
     assert room.log.rows == []
+
+
+async def test_housekeeping_writes_last_uses_and_ends_what_is_due_also_after_a_failure(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created = await room.services.tokens.create(room.owner, actor="anna", kind="user")
+    await room.desk.ask(asked("a1"))
+    refusals = [StorageUnavailableError("The disk is full.")]
+    flush = room.store.tokens.flush
+
+    def once_refused() -> None:
+        if refusals:
+            raise refusals.pop()
+        flush()
+
+    monkeypatch.setattr(room.store.tokens, "flush", once_refused)
+    monkeypatch.setattr(room.desk, "_clock", lambda: NOW + 601)
+    room.store.tokens.used(created.record.id, NOW + 1, "10.0.0.1")
+    keeping = asyncio.create_task(keep_house(room.store.tokens, room.desk, interval_s=0.01))
+    while room.desk.get("a1").state is not ApprovalState.EXPIRED:
+        await asyncio.sleep(0.01)
+    keeping.cancel()
+    record = room.store.tokens.get(created.record.id)
+    assert record is not None
+    assert record.last_used_at == NOW + 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -21,6 +22,8 @@ from ostiary.control.services import Services
 from ostiary.model.errors import OstiaryError
 
 _log = logging.getLogger("ostiary.control")
+
+_APPROVAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -50,7 +53,12 @@ def create_api(services: Services) -> Starlette:
 
 def create_console() -> Starlette:
     """What is served on TCP until there is sign-in: a page of text, and the API's description."""
-    return _application([StarletteRoute("/", _landing, methods=["GET"]), _OPENAPI])
+    pages = [
+        StarletteRoute("/", _landing, methods=["GET"]),
+        # Where a held request's answer points to; the same page whether or not there is such an approval.
+        StarletteRoute("/approvals/{id}", _landing, methods=["GET"]),
+    ]
+    return _application([*pages, _OPENAPI])
 
 
 def _application(routes: list[StarletteRoute]) -> Starlette:
@@ -106,9 +114,11 @@ async def _openapi(_request: Request) -> Response:
     return Response(orjson.dumps(openapi_document()), 200, HEADERS, "application/json")
 
 
-async def _landing(_request: Request) -> Response:
+async def _landing(request: Request) -> Response:
+    name = str(request.path_params.get("id", ""))
     return PlainTextResponse(
-        LANDING, headers={**HEADERS, "content-security-policy": "default-src 'none'; frame-ancestors 'none'"}
+        LANDING.replace("ID", name) if _APPROVAL_ID.fullmatch(name) else LANDING,
+        headers={**HEADERS, "content-security-policy": "default-src 'none'; frame-ancestors 'none'"},
     )
 
 
