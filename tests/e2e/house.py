@@ -100,16 +100,18 @@ class Ostiary:
         done = subprocess.run(
             [*_OSTIARY, *arguments], env=self._environment, capture_output=True, text=True, timeout=60
         )
-        assert done.returncode == 0, (
-            f"ostiary {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}"
-        )
+        assert done.returncode == 0, f"ostiary {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.command(*arguments, "--json"))
 
     def token(self, actor: str, groups: str) -> str:
-        return str(self.json("token", "create", "--actor", actor, "--groups", groups, "--ttl", "1h")["token"])
+        return str(self.new_token("--actor", actor, "--groups", groups, "--ttl", "1h")["token"])
+
+    def new_token(self, *options: str) -> Any:
+        """`token` and `id` of a token made with these options of `ostiary token create`."""
+        return self.json("token", "create", *options)
 
     def url(self, connection: str) -> str:
         return f"http://127.0.0.1:{self.front.port}/{connection}"

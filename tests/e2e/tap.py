@@ -54,9 +54,7 @@ class Tap:
 
     def requests(self) -> list[str]:
         """`METHOD target` of each request that passed, in order within each connection."""
-        return [
-            f"{method.decode()} {target.decode()}" for method, target in _REQUEST_LINE.findall(self.asked)
-        ]
+        return [f"{method.decode()} {target.decode()}" for method, target in _REQUEST_LINE.findall(self.asked)]
 
     def moment_of(self, needle: bytes) -> float:
         """When the piece that completed `needle` went to the client; `AssertionError` if it never did."""

@@ -35,9 +35,7 @@ def test_streamed_message_arrives_whole_and_in_order(anthropic_door: Door) -> No
 
 def test_every_delta_arrives_before_the_next_is_sent(anthropic_door: Door) -> None:
     arrivals = {}
-    with client(anthropic_door).messages.stream(
-        model=MODEL, max_tokens=200, messages=say("speak slowly")
-    ) as stream:
+    with client(anthropic_door).messages.stream(model=MODEL, max_tokens=200, messages=say("speak slowly")) as stream:
         for text in stream.text_stream:
             arrivals[text] = time.monotonic()
     sent = {text: anthropic_door.back.moment_of(f'"text":"{text}"'.encode()) for text in arrivals}
@@ -47,9 +45,7 @@ def test_every_delta_arrives_before_the_next_is_sent(anthropic_door: Door) -> No
 
 
 def test_tokens_are_counted(anthropic_door: Door) -> None:
-    count = client(anthropic_door).messages.count_tokens(
-        model=MODEL, messages=say("write a haiku about doors")
-    )
+    count = client(anthropic_door).messages.count_tokens(model=MODEL, messages=say("write a haiku about doors"))
     assert count.input_tokens > 5
 
 
@@ -87,9 +83,7 @@ def test_upstream_complaint_about_the_request_keeps_its_shape_and_is_not_retried
     anthropic_door: Door,
 ) -> None:
     with pytest.raises(anthropic.BadRequestError) as caught:
-        client(anthropic_door).messages.create(
-            model=MODEL, max_tokens=20, messages=say("misunderstand please")
-        )
+        client(anthropic_door).messages.create(model=MODEL, max_tokens=20, messages=say("misunderstand please"))
     assert caught.value.body["error"] == {
         "type": "invalid_request_error",
         "message": "The upstream wants another temperature.",
@@ -97,9 +91,7 @@ def test_upstream_complaint_about_the_request_keeps_its_shape_and_is_not_retried
     assert len(anthropic_door.back.requests()) == 1
 
 
-def test_denial_is_a_permission_error_with_our_sentence(
-    ostiary: Ostiary, contractor: str, wires: Wires
-) -> None:
+def test_denial_is_a_permission_error_with_our_sentence(ostiary: Ostiary, contractor: str, wires: Wires) -> None:
     denied = anthropic.Anthropic(base_url=ostiary.url("anthropic"), api_key=contractor)
     with pytest.raises(anthropic.PermissionDeniedError) as caught:
         denied.messages.create(model=MODEL, max_tokens=20, messages=say("write a haiku about doors"))

@@ -82,9 +82,7 @@ def test_running_agent_is_cancelled(cursor_door: Door, tmp_path: Path) -> None:
     assert sum(request.endswith("/cancel") for request in cursor_door.back.requests()) == 1
 
 
-def test_denied_agent_shows_our_sentence(
-    ostiary: Ostiary, contractor: str, wires: Wires, tmp_path: Path
-) -> None:
+def test_denied_agent_shows_our_sentence(ostiary: Ostiary, contractor: str, wires: Wires, tmp_path: Path) -> None:
     told = run_program("once", ostiary.url("cursor"), contractor, tmp_path)
     (error,) = told.of("error")
     assert error["message"].startswith("[denied] ")

@@ -16,9 +16,7 @@ def client(door: Door) -> openai.OpenAI:
 
 
 def test_chat_is_answered(openai_door: Door) -> None:
-    answer = client(openai_door).chat.completions.create(
-        model=MODEL, messages=say("write a haiku about doors")
-    )
+    answer = client(openai_door).chat.completions.create(model=MODEL, messages=say("write a haiku about doors"))
     assert answer.choices[0].message.content == HAIKU
     assert answer.usage is not None
 
@@ -33,9 +31,7 @@ def test_streamed_chat_arrives_whole_and_in_order(openai_door: Door) -> None:
 
 
 def test_every_delta_arrives_before_the_next_is_sent(openai_door: Door) -> None:
-    stream = client(openai_door).chat.completions.create(
-        model=MODEL, messages=say("speak slowly"), stream=True
-    )
+    stream = client(openai_door).chat.completions.create(model=MODEL, messages=say("speak slowly"), stream=True)
     arrivals = {}
     for chunk in stream:
         if text := chunk.choices[0].delta.content:
@@ -92,9 +88,7 @@ def test_upstream_complaint_about_the_request_keeps_its_shape_and_is_not_retried
     assert len(openai_door.back.requests()) == 1
 
 
-def test_denial_is_a_permission_error_with_our_sentence(
-    ostiary: Ostiary, contractor: str, wires: Wires
-) -> None:
+def test_denial_is_a_permission_error_with_our_sentence(ostiary: Ostiary, contractor: str, wires: Wires) -> None:
     denied = openai.OpenAI(base_url=ostiary.url("openai") + "/v1", api_key=contractor)
     with pytest.raises(openai.PermissionDeniedError) as caught:
         denied.chat.completions.create(model=MODEL, messages=say("write a haiku about doors"))

@@ -75,9 +75,7 @@ def setup_without_a_server(name: str, url: str, home: Path) -> dict[str, Any]:
         sys.executable, "-m", "ostiary", "setup", name, "--home", str(home / "no-ostiary"),
         "--gateway", url, "--connection", _NO_CONNECTION, "--json",
     ]  # fmt: skip
-    done = subprocess.run(
-        command, env=clean_environment(home / "setup"), capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(command, env=clean_environment(home / "setup"), capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout.replace(f"{url}/{_NO_CONNECTION}", url)))
 
 
@@ -98,9 +96,7 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_tool_gets_its_answer_straight_from_the_upstream(
-    name: str, keys: Keys, wires: Wires, tmp_path: Path
-) -> None:
+def test_tool_gets_its_answer_straight_from_the_upstream(name: str, keys: Keys, wires: Wires, tmp_path: Path) -> None:
     tool = TOOLS[name]
     wire = getattr(wires, tool.connection)
     setup = setup_without_a_server(name, f"http://127.0.0.1:{wire.port}", tmp_path)
