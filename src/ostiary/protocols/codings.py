@@ -1,4 +1,8 @@
-"""Content codings (RFC 9110 section 8.4.1), decoded piece by piece with a bounded growth and flat memory."""
+"""Undoing content codings (RFC 9110 section 8.4) of bodies that arrive in pieces, with flat memory.
+
+gzip (RFC 1952), deflate (RFC 1950, and bare RFC 1951 as many servers send it), br (RFC 7932) and zstd (RFC 8878, with
+the 8 MiB window of RFC 9659). A body may wear several, one over the other.
+"""
 
 import zlib
 from collections.abc import Callable, Iterator
@@ -8,171 +12,223 @@ import brotli
 import zstandard
 
 SUPPORTED = ("gzip", "deflate", "br", "zstd")
+"""What upstreams may be asked for."""
+
 PIECE_BYTES = 64 * 1024
-_FREE_BYTES = 1024 * 1024
-_WINDOW_MAX_BYTES = 8 * 1024 * 1024
-_CODINGS_MAX = 3
+FREE_BYTES = 1024 * 1024
+"""Output up to this size is not measured against the input."""
+
+_LAYERS_MAX = 4
+_ZSTD_WINDOW_BYTES = 8 * 1024 * 1024
+_ZSTD_SLICE_BYTES = 256
+"""Input given to zstd at once: four bytes can become a block of 128 KiB, so this bounds a slice's output at 8 MiB."""
+_BROTLI_LIMIT_BYTES = 16 * 1024
+"""The library grows its output in blocks of 32 KiB, 64 KiB, …; this makes it stop after the first."""
+_GZIP_MAGIC = b"\x1f\x8b"
 
 
 class UnreadableBody(Exception):
-    """The body is not what its coding says, grows beyond measure, or has a coding that is not supported."""
+    """The body cannot be decoded: unknown coding, damaged, cut off, or grown out of all proportion."""
 
 
 class _Layer(Protocol):
-    """One coding. `feed` yields pieces of at most 64 KiB, `finish` raises when the coding was cut off."""
+    """One coding. `decode` is an iterator that must be exhausted before the next call."""
 
-    def feed(self, data: bytes) -> Iterator[bytes]: ...
-    def finish(self) -> None: ...
+    def decode(self, data: bytes) -> Iterator[bytes]: ...
+
+    @property
+    def complete(self) -> bool: ...
+
+
+class Decoder:
+    """Decodes one body. Memory stays flat however much a body grows: pieces are made as they are asked for."""
+
+    __slots__ = ("_given_bytes", "_layers", "_made_bytes", "_ratio_max")
+
+    def __init__(self, layers: list[_Layer], ratio_max: int) -> None:
+        self._layers = layers
+        self._ratio_max = ratio_max
+        self._given_bytes = 0
+        self._made_bytes = [0] * len(layers)
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Decoded pieces of at most 64 KiB. Exhaust the iterator before feeding more. Raises `UnreadableBody`."""
+        self._given_bytes += len(data)
+        return self._through(0, data)
+
+    def finish(self) -> bytes:
+        """What was still to come: always nothing. Raises `UnreadableBody` when the body was cut off.
+
+        A body without a single byte is complete: servers name a coding for empty bodies too.
+        """
+        if self._given_bytes and not all(layer.complete for layer in self._layers):
+            raise UnreadableBody("the coded body ends too early")
+        return b""
+
+    def _through(self, index: int, data: bytes) -> Iterator[bytes]:
+        if index == len(self._layers):
+            yield data
+            return
+        try:
+            for piece in self._layers[index].decode(data):
+                self._measure(index, len(piece))
+                yield from self._through(index + 1, piece)
+        except (zlib.error, brotli.error, zstandard.ZstdError):
+            raise UnreadableBody("the coded body is damaged") from None
+
+    def _measure(self, index: int, piece_bytes: int) -> None:
+        self._made_bytes[index] += piece_bytes
+        made = self._made_bytes[index]
+        if made > FREE_BYTES and made > self._ratio_max * self._given_bytes:
+            raise UnreadableBody("the coded body grows too much")
+
+
+def decoder_for(content_encoding: str, ratio_max: int) -> Decoder | None:
+    """A decoder for the value of a Content-Encoding field; None when nothing is to be undone.
+
+    `ratio_max`: the decoded body, beyond its first MiB, may be so many times the coded one.
+    Raises `UnreadableBody` for a coding that is not known.
+    """
+    names = [name.strip(" \t").lower() for name in content_encoding.split(",")]
+    names = [name for name in names if name not in ("", "identity")]
+    if not names:
+        return None
+    if len(names) > _LAYERS_MAX or not all(name in _LAYERS for name in names):
+        raise UnreadableBody("the body has a coding that is not supported")
+    # Codings are listed in the order they were applied.
+    return Decoder([_LAYERS[name]() for name in reversed(names)], ratio_max)
 
 
 class _Gzip:
-    """Every member of the body is decoded; what follows the last one and is no member is dropped (A06)."""
+    """All members are decoded; what follows the last one is dropped."""
 
     def __init__(self) -> None:
-        self._inflater = zlib.decompressobj(31)
+        self._member: zlib._Decompress | None = None
         self._between = b""
-        self._begun = False
-        self._any_member = False
-        self._over = False
+        self._members = 0
+        self._dropping = False
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        if self._over:
-            return
-        data = self._between + data
-        self._between = b""
-        while data:
-            if not self._begun and not self._begin_member(data):
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        while data and not self._dropping:
+            if self._member is None:
+                data = self._between + data
+                self._between = b""
+                if len(data) < len(_GZIP_MAGIC):
+                    self._between = data
+                    return
+                if self._members and not data.startswith(_GZIP_MAGIC):
+                    self._dropping = True
+                    return
+                self._member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+            yield from _inflated(self._member, data)
+            if not self._member.eof:
                 return
-            yield from self._inflate(data)
-            if not self._inflater.eof:
-                return
-            data = self._inflater.unused_data
-            self._inflater = zlib.decompressobj(31)
-            self._begun = False
-            self._any_member = True
+            data = self._member.unused_data
+            self._member = None
+            self._members += 1
 
-    def _begin_member(self, data: bytes) -> bool:
-        """Whether a member begins here. Two bytes are needed to tell; garbage after a whole member ends the body."""
-        if self._any_member and data[:2] != b"\x1f\x8b":
-            if data == b"\x1f":
-                self._between = data
-            else:
-                self._over = True
-            return False
-        self._begun = True
-        return True
-
-    def _inflate(self, data: bytes) -> Iterator[bytes]:
-        try:
-            piece = self._inflater.decompress(data, PIECE_BYTES)
-            while piece:
-                yield piece
-                tail = self._inflater.unconsumed_tail
-                if not tail and len(piece) < PIECE_BYTES:
-                    break
-                piece = self._inflater.decompress(tail, PIECE_BYTES)
-        except zlib.error:
-            raise UnreadableBody("The gzip coding is broken.") from None
-
-    def finish(self) -> None:
-        if self._begun and not self._inflater.eof:
-            raise UnreadableBody("The gzip coding ends too early.")
+    @property
+    def complete(self) -> bool:
+        return self._members > 0 and self._member is None
 
 
 class _Deflate:
-    """zlib-wrapped as the standard says, or raw as some servers send it."""
+    """zlib format, or without its header where the first two bytes are none."""
 
     def __init__(self) -> None:
-        self._inflater = zlib.decompressobj(15)
-        self._first = b""
-        self._decided = False
+        self._stream: zlib._Decompress | None = None
+        self._head = b""
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        if not self._decided:
-            self._first += data
-            if len(self._first) < 2:
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        if self._stream is None:
+            data = self._head + data
+            if len(data) < 2:
+                self._head = data
                 return
-            data, self._first = self._first, b""
-            self._decided = True
-            if data[0] & 0x0F != 8 or (data[0] << 8 | data[1]) % 31:
-                self._inflater = zlib.decompressobj(-15)
-        if self._inflater.eof:
-            return
-        try:
-            piece = self._inflater.decompress(data, PIECE_BYTES)
-            while piece:
-                yield piece
-                tail = self._inflater.unconsumed_tail
-                if not tail and len(piece) < PIECE_BYTES:
-                    break
-                piece = self._inflater.decompress(tail, PIECE_BYTES)
-        except zlib.error:
-            raise UnreadableBody("The deflate coding is broken.") from None
+            has_header = data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
+            self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
+        if not self._stream.eof:
+            yield from _inflated(self._stream, data)
 
-    def finish(self) -> None:
-        if self._first or (self._decided and not self._inflater.eof):
-            raise UnreadableBody("The deflate coding ends too early.")
+    @property
+    def complete(self) -> bool:
+        return self._stream is not None and self._stream.eof
+
+
+def _inflated(stream: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
+    while True:
+        piece = stream.decompress(data, PIECE_BYTES)
+        if piece:
+            yield piece
+        data = stream.unconsumed_tail
+        # A full piece may leave output inside although all input was taken.
+        if stream.eof or (not data and len(piece) < PIECE_BYTES):
+            return
 
 
 class _Brotli:
     def __init__(self) -> None:
-        self._decompressor = brotli.Decompressor()
-        self._begun = False
+        self._stream = brotli.Decompressor()
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        if not data or self._decompressor.is_finished():
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        if self._stream.is_finished():
             return
-        self._begun = True
-        try:
-            piece = self._decompressor.process(data, output_buffer_limit=PIECE_BYTES)
-            # Also asked once more when it would take more input: its last output may wait for that.
-            while piece:
-                for start in range(0, len(piece), PIECE_BYTES):
-                    yield piece[start : start + PIECE_BYTES]
-                if self._decompressor.is_finished():
-                    return
-                piece = self._decompressor.process(b"", output_buffer_limit=PIECE_BYTES)
-        except brotli.error:
-            raise UnreadableBody("The br coding is broken.") from None
+        piece: bytes = self._stream.process(data, output_buffer_limit=_BROTLI_LIMIT_BYTES)
+        if piece:
+            yield piece
+        while not self._stream.can_accept_more_data():
+            piece = self._stream.process(b"", output_buffer_limit=_BROTLI_LIMIT_BYTES)
+            if piece:
+                yield piece
 
-    def finish(self) -> None:
-        if self._begun and not self._decompressor.is_finished():
-            raise UnreadableBody("The br coding ends too early.")
+    @property
+    def complete(self) -> bool:
+        return bool(self._stream.is_finished())
 
 
-class _Zstd:
-    """Every frame is decoded. The library gives all that its input makes at once, and four bytes can make 128 KiB:
-    slices of 128 bytes keep that below 4 MiB. A window above 8 MiB (RFC 8878 section 3.1.1.1.2) is refused."""
-
-    _SLICE_BYTES = 128
+class _Zstandard:
+    """All frames are decoded; what follows the last one is dropped."""
 
     def __init__(self) -> None:
-        self._decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_MAX_BYTES)
-        self._frame = self._decompressor.decompressobj()
-        self._begun = False
+        self._frame: zstandard.ZstdDecompressionObj | None = None
+        self._between = b""
+        self._frames = 0
+        self._dropping = False
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        for start in range(0, len(data), self._SLICE_BYTES):
-            yield from self._feed_slice(data[start : start + self._SLICE_BYTES])
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        for start in range(0, len(data), _ZSTD_SLICE_BYTES):
+            yield from self._decode_slice(data[start : start + _ZSTD_SLICE_BYTES])
 
-    def _feed_slice(self, data: bytes) -> Iterator[bytes]:
-        while data:
-            self._begun = True
-            try:
-                output = self._frame.decompress(data)
-            except zstandard.ZstdError:
-                raise UnreadableBody("The zstd coding is broken.") from None
-            for start in range(0, len(output), PIECE_BYTES):
-                yield output[start : start + PIECE_BYTES]
+    def _decode_slice(self, data: bytes) -> Iterator[bytes]:
+        while data and not self._dropping:
+            if self._frame is None:
+                data = self._between + data
+                self._between = b""
+                if len(data) < 4:
+                    self._between = data
+                    return
+                if self._frames and not _begins_zstd_frame(data):
+                    self._dropping = True
+                    return
+                self._frame = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES).decompressobj()
+            decoded = self._frame.decompress(data)
+            for start in range(0, len(decoded), PIECE_BYTES):
+                yield decoded[start : start + PIECE_BYTES]
             if not self._frame.eof:
                 return
             data = self._frame.unused_data
-            self._frame = self._decompressor.decompressobj()
-            self._begun = False
+            self._frame = None
+            self._frames += 1
 
-    def finish(self) -> None:
-        if self._begun:
-            raise UnreadableBody("The zstd coding ends too early.")
+    @property
+    def complete(self) -> bool:
+        return self._frames > 0 and self._frame is None
+
+
+def _begins_zstd_frame(data: bytes) -> bool:
+    """A frame's magic number, or a skippable frame's (RFC 8878 section 3.1)."""
+    magic = int.from_bytes(data[:4], "little")
+    return magic == 0xFD2FB528 or magic & 0xFFFFFFF0 == 0x184D2A50
 
 
 _LAYERS: dict[str, Callable[[], _Layer]] = {
@@ -180,54 +236,5 @@ _LAYERS: dict[str, Callable[[], _Layer]] = {
     "x-gzip": _Gzip,
     "deflate": _Deflate,
     "br": _Brotli,
-    "zstd": _Zstd,
+    "zstd": _Zstandard,
 }
-
-
-class Decoder:
-    """Takes the coded body in any pieces and gives the plain one in pieces of at most 64 KiB, lazily: what is not
-    asked for is not decoded. Raises `UnreadableBody`."""
-
-    __slots__ = ("_consumed", "_layers", "_produced", "_ratio_max")
-
-    def __init__(self, layers: list[_Layer], ratio_max: int) -> None:
-        self._layers = layers
-        self._ratio_max = ratio_max
-        self._consumed = 0
-        self._produced = 0
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        self._consumed += len(data)
-        pieces: Iterator[bytes] = iter((data,))
-        for layer in self._layers:
-            pieces = _through(layer, pieces)
-        for piece in pieces:
-            self._produced += len(piece)
-            if self._produced > _FREE_BYTES + self._ratio_max * self._consumed:
-                raise UnreadableBody("The body grows too much when decoded.")
-            yield piece
-
-    def finish(self) -> bytes:
-        """Nothing is left to give; raises `UnreadableBody` when the coding was cut off."""
-        for layer in self._layers:
-            layer.finish()
-        return b""
-
-
-def _through(layer: _Layer, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    for piece in pieces:
-        yield from layer.feed(piece)
-
-
-def decoder_for(content_encoding: str, ratio_max: int) -> Decoder | None:
-    """A decoder for a Content-Encoding value, the last coding first; None when it is identity.
-
-    Raises `UnreadableBody` for a coding that is not supported and for more than three of them.
-    """
-    names = [name.strip().lower() for name in content_encoding.split(",")]
-    names = [name for name in names if name not in ("", "identity")]
-    if not names:
-        return None
-    if len(names) > _CODINGS_MAX or any(name not in _LAYERS for name in names):
-        raise UnreadableBody("The content coding is not supported.")
-    return Decoder([_LAYERS[name]() for name in reversed(names)], ratio_max)
