@@ -59,7 +59,7 @@ def test_agent_is_created_streamed_awaited_and_followed_up(cursor_door: Door, tm
     assert told.of("runs") == [["finished", "finished"]]
     assert told.of("got")[0]["agentId"] == agent
     assert agent in told.of("listed")[0]
-    assert told.of("usage")[0]["runs"]
+    assert len(told.of("billed")[0]["runs"]) == 2
     requests = cursor_door.back.requests()
     assert requests.count("POST /v1/agents") == 1
     assert requests.count(f"POST /v1/agents/{agent}/runs") == 1

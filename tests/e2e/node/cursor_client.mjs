@@ -29,7 +29,7 @@ const scenarios = {
     say("agent", agent.agentId);
     say("runs", (await Agent.listRuns(agent.agentId, { runtime: "cloud", apiKey })).items.map((run) => run.status));
     say("artifacts", await agent.listArtifacts());
-    say("usage", await agent.getUsage());
+    say("billed", await agent.getUsage());
     say("got", await Agent.get(agent.agentId, { apiKey }));
     say("listed", (await Agent.list({ runtime: "cloud", apiKey })).items.map((item) => item.agentId));
     await Agent.archive(agent.agentId, { apiKey });
