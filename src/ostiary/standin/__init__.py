@@ -1,0 +1,1 @@
+"""Local stand-ins for upstream APIs: for demos, tests and trying things out without an account."""
