@@ -70,9 +70,7 @@ def write_bundle(path: Path, files: Iterable[tuple[str, bytes]]) -> None:
         unfinished.rename(path)
     except OSError as error:
         _remove(unfinished)
-        raise OperatorError(
-            f"{path} cannot be written: {error.strerror}.", "Choose another place."
-        ) from error
+        raise OperatorError(f"{path} cannot be written: {error.strerror}.", "Choose another place.") from error
     except BaseException:
         _remove(unfinished)
         raise

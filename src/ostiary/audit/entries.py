@@ -20,9 +20,7 @@ def encode_entry(entry: Mapping[str, object]) -> bytes:
     try:
         line = orjson.dumps(entry, option=orjson.OPT_SORT_KEYS)
     except TypeError as error:  # orjson's own errors are subclasses; they name types, never values
-        raise OperatorError(
-            "An audit entry cannot be written as JSON.", "Report this as a defect."
-        ) from error
+        raise OperatorError("An audit entry cannot be written as JSON.", "Report this as a defect.") from error
     if len(line) > ENTRY_MAX_BYTES:
         raise OperatorError(
             f"An audit entry of {len(line)} bytes is larger than {ENTRY_MAX_BYTES}.",

@@ -89,9 +89,7 @@ def slow_ed25519_verify(public: bytes, signature: bytes, message: bytes) -> bool
         return False
     challenge = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % _ORDER
     left, right = _multiply(scalar, _BASE), _add(commitment, _multiply(challenge, key))
-    return (left[0] * right[2] - right[0] * left[2]) % _P == 0 and (
-        left[1] * right[2] - right[1] * left[2]
-    ) % _P == 0
+    return (left[0] * right[2] - right[0] * left[2]) % _P == 0 and (left[1] * right[2] - right[1] * left[2]) % _P == 0
 
 
 try:
@@ -165,13 +163,7 @@ def parse_note(data: bytes) -> Note:
     if not blank or not tail.endswith(b"\n") or any(byte < 32 and byte != 10 for byte in data):
         raise ValueError("not a signed note")
     origin, size, root, *extensions = text.decode().split("\n")
-    if (
-        not origin
-        or not size.isascii()
-        or not size.isdigit()
-        or (size[0] == "0" and size != "0")
-        or "" in extensions
-    ):
+    if not origin or not size.isascii() or not size.isdigit() or (size[0] == "0" and size != "0") or "" in extensions:
         raise ValueError("not a checkpoint")
     signatures = []
     for line in tail.decode().splitlines():
@@ -278,14 +270,10 @@ def judge(
     # 1. signatures
     fast = ed25519_verify is not slow_ed25519_verify or len(notes) <= SLOW_SIGNATURES_MAX
     if not fast:
-        remarks.append(
-            "Only the last checkpoint's signature was checked; install `cryptography` to check all."
-        )
+        remarks.append("Only the last checkpoint's signature was checked; install `cryptography` to check all.")
     for number, note in enumerate(notes):
         if (fast or number >= len(raw) - 1) and not note.signed_by(keys):
-            sentence = (
-                f"Checkpoint {number} (of {note.size} entries) is not signed by a known key of this log."
-            )
+            sentence = f"Checkpoint {number} (of {note.size} entries) is not signed by a known key of this log."
             return Verdict("checkpoint", sentence, max(note.size - 1, 0))
 
     # 2. order
@@ -305,9 +293,7 @@ def judge(
     if not fast and not verdict.whole:
         for note in notes:
             if not note.signed_by(keys):
-                return Verdict(
-                    "checkpoint", f"The checkpoint of {note.size} entries is not signed by a known key."
-                )
+                return Verdict("checkpoint", f"The checkpoint of {note.size} entries is not signed by a known key.")
     if verdict.whole and count > signed:
         remarks.append(f"{count - signed} entries are newer than the last checkpoint.")
     return Verdict(verdict.problem, verdict.sentence, verdict.index, count, signed, len(notes), remarks)
@@ -316,9 +302,7 @@ def judge(
 def _compare(own: bytes, hashes: bytes, notes: list[Note], first: int, unsigned_allowed: bool) -> Verdict:
     start = first * HASH_BYTES
     if len(hashes) < start:
-        return Verdict(
-            "hashes", "The leaf hashes before the first entry are missing.", len(hashes) // HASH_BYTES
-        )
+        return Verdict("hashes", "The leaf hashes before the first entry are missing.", len(hashes) // HASH_BYTES)
     whole_log = hashes[:start] + own
     reference = hashes + whole_log[len(hashes) :]
     sizes = [note.size for note in notes]
@@ -335,34 +319,22 @@ def _compare(own: bytes, hashes: bytes, notes: list[Note], first: int, unsigned_
         if differing is not None:
             return _diagnose(whole_log, reference, differing, signed)
     elif trusted_log == signed:
-        return Verdict(
-            "hashes", f"The hash of entry {differing} was altered; the entries are whole.", differing
-        )
+        return Verdict("hashes", f"The hash of entry {differing} was altered; the entries are whole.", differing)
     elif differing is not None and differing < trusted_hashes:
         return _diagnose(whole_log, reference, differing, signed)
-    elif len(whole_log) < wrong * HASH_BYTES and (
-        differing is None or differing >= len(whole_log) // HASH_BYTES
-    ):
+    elif len(whole_log) < wrong * HASH_BYTES and (differing is None or differing >= len(whole_log) // HASH_BYTES):
         missing = len(whole_log) // HASH_BYTES
-        either = (
-            f", or as many from {max(trusted_hashes, trusted_log)} on, if the hash file was shortened too"
-        )
-        return Verdict(
-            "truncated", f"Entries {missing} to {signed - 1} are missing from the end{either}.", missing
-        )
+        either = f", or as many from {max(trusted_hashes, trusted_log)} on, if the hash file was shortened too"
+        return Verdict("truncated", f"Entries {missing} to {signed - 1} are missing from the end{either}.", missing)
     else:
         low = max(trusted_hashes, trusted_log)
         named = differing if differing is not None and low <= differing < wrong else low
-        return Verdict(
-            "edited", f"Entry {named} or one up to {wrong - 1} was altered together with its hash.", named
-        )
+        return Verdict("edited", f"Entry {named} or one up to {wrong - 1} was altered together with its hash.", named)
 
     # 6. what no checkpoint counts yet
     count = len(whole_log) // HASH_BYTES
     if count > signed and not unsigned_allowed:
-        return Verdict(
-            "unsigned", f"Entry {signed} is after the last checkpoint: nothing vouches for it.", signed
-        )
+        return Verdict("unsigned", f"Entry {signed} is after the last checkpoint: nothing vouches for it.", signed)
     return Verdict("", f"{count - first} entries are whole.")
 
 
@@ -447,9 +419,7 @@ class Bundle:
             return file.read()
 
     def entries(self) -> Iterator[bytes]:
-        for name in sorted(
-            name for name in self._open if name.startswith("entries-") and name.endswith(".log")
-        ):
+        for name in sorted(name for name in self._open if name.startswith("entries-") and name.endswith(".log")):
             file = self._open[name]()
             if file is not None:
                 with file:
@@ -487,9 +457,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Check an exported audit log of Ostiary, offline.")
     parser.add_argument("bundle", type=Path, help="directory, .zip or .tar")
     parser.add_argument("--key", action="append", default=[], help="a verifier key you got from elsewhere")
-    parser.add_argument(
-        "--checkpoint", action="append", default=[], type=Path, help="a checkpoint you kept elsewhere"
-    )
+    parser.add_argument("--checkpoint", action="append", default=[], type=Path, help="a checkpoint you kept elsewhere")
     options = parser.parse_args(arguments)
     try:
         given = [parse_key(text) for text in options.key]

@@ -24,9 +24,7 @@ def verify_log(
     `keys` are all that ever signed, old ones too. `first` numbers the first line of a partial export, whose
     hashes still begin at 0. A running log may have entries that no checkpoint counts yet: `unsigned_allowed`.
     """
-    return judge(
-        entries, hashes, checkpoints, keys, first=first, unsigned_allowed=unsigned_allowed, kept=kept
-    )
+    return judge(entries, hashes, checkpoints, keys, first=first, unsigned_allowed=unsigned_allowed, kept=kept)
 
 
 def verify_directory(

@@ -19,14 +19,12 @@ _pack = _HEADER.pack
 
 def encode_frames(frames: Iterable[Frame]) -> bytes:
     """Raises `ValueError` for a frame that has no place in the format."""
-    pieces: list[bytes] = []
     try:
-        for at_us, direction, data in frames:
-            pieces.append(_pack(at_us, direction, len(data)))
-            pieces.append(data)
+        return b"".join(
+            [piece for at_us, direction, data in frames for piece in (_pack(at_us, direction, len(data)), data)]
+        )
     except struct.error as error:
         raise ValueError("a frame's time, direction or length does not fit") from error
-    return b"".join(pieces)
 
 
 def decode_frames(data: bytes) -> list[Frame]:

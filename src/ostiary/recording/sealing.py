@@ -11,13 +11,12 @@ the ciphertext (4) · salt (32) · exchange id · ciphertext with tag. Numbers a
 associated data names installation, exchange, part number and coding, so parts cannot be swapped or
 moved. The nonce is the part number: a key never seals two parts of one number.
 
-The root hash is a chain over the parts' plaintext: h0 = SHA-256("ostiary recording 1" + commitment),
-h(n+1) = SHA-256(h(n) + SHA-256(part n)). The commitment is 32 random bytes at the beginning of part 0,
-inside what is sealed, so that the root of an erased recording confirms no guess about what it held.
+The root hash is a chain over the parts' plaintext: h(0) = SHA-256("ostiary recording 1"), h(n+1) =
+SHA-256(h(n) + part n). Part 0 begins with the commitment, 32 random bytes inside what is sealed, so that
+the root of an erased recording confirms no guess about what it held.
 """
 
 import hashlib
-import hmac
 import struct
 from dataclasses import dataclass
 
@@ -37,26 +36,29 @@ PART_MAX_BYTES = 256 * 1024 * 1024
 MAGIC = b"OsP1"
 HEADER = struct.Struct(">4sBBII32s")
 
+_INNER_PAD = int.from_bytes(b"\x36" * 64, "big")
+_OUTER_PAD = int.from_bytes(b"\x5c" * 64, "big")
 _INFO = b"ostiary recording key 1"
-_CHAIN = b"ostiary recording 1"
 _sha256 = hashlib.sha256
+CHAIN_START = _sha256(b"ostiary recording 1").digest()
 
 
 class SegmentKey:
     """A segment's data key. It derives the keys of recordings and shows itself to nobody."""
 
-    __slots__ = ("__keyed",)
+    __slots__ = ("__inner", "__outer")
 
     def __init__(self, data_key: bytes) -> None:
         if len(data_key) != 32:
             raise ValueError("a data key is 32 bytes")
-        self.__keyed = hmac.new(data_key, digestmod="sha256")
+        # The two blocks of HMAC (RFC 2104), padded once: a third of what the library's costs per recording.
+        block = int.from_bytes(data_key.ljust(64, b"\x00"), "big")
+        self.__inner = (block ^ _INNER_PAD).to_bytes(64, "big") + _INFO
+        self.__outer = (block ^ _OUTER_PAD).to_bytes(64, "big")
 
     def cipher(self, salt: bytes) -> AESGCM:
         """The cipher of the recording with this salt: one block of HKDF-Expand with the salt in its info."""
-        keyed = self.__keyed.copy()
-        keyed.update(_INFO + salt + b"\x01")
-        return AESGCM(keyed.digest())
+        return AESGCM(_sha256(self.__outer + _sha256(self.__inner + salt + b"\x01").digest()).digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +152,14 @@ def erased_part(header: PartHeader) -> bytes:
     return packed + name + bytes(header.ciphertext_bytes)
 
 
-def chain_start(commitment: bytes) -> bytes:
-    return _sha256(_CHAIN + commitment).digest()
-
-
 def chain_next(chain: bytes, plaintext: bytes) -> bytes:
-    """The root hash after one more part; of the last part it is the recording's."""
-    return _sha256(chain + _sha256(plaintext).digest()).digest()
+    """The root hash after one more part; after the last one it is the recording's."""
+    return _sha256(chain + plaintext).digest()
 
 
 def root_of_parts(parts: list[bytes]) -> bytes:
     """The root hash over all parts' plaintext, the commitment still at the beginning of the first."""
-    chain = chain_start(parts[0][:COMMITMENT_BYTES])
+    chain = CHAIN_START
     for part in parts:
         chain = chain_next(chain, part)
     return chain

@@ -11,9 +11,7 @@ from ostiary.recording import frames as module
 from ostiary.recording.frames import DIRECTIONS, decode_frames, encode_frames
 from ostiary.recording.timeline import timeline
 
-any_frames = st.lists(
-    st.tuples(st.integers(0, 2**63), st.sampled_from(DIRECTIONS), st.binary(max_size=40)), max_size=8
-)
+any_frames = st.lists(st.tuples(st.integers(0, 2**63), st.sampled_from(DIRECTIONS), st.binary(max_size=40)), max_size=8)
 
 
 def test_the_numbers_are_those_of_the_port() -> None:
@@ -38,9 +36,7 @@ def test_a_frame_that_does_not_fit_is_refused(frame: module.Frame) -> None:
 
 
 def test_a_timeline_shows_text_as_text_and_bytes_as_base64() -> None:
-    moments = timeline(
-        [(0, 2, b"GET / HTTP/1.1\r\n\r\n"), (90, 3, b"HTTP/1.1 200 OK\r\n\r\n"), (95, 1, b"\xff\x00")]
-    )
+    moments = timeline([(0, 2, b"GET / HTTP/1.1\r\n\r\n"), (90, 3, b"HTTP/1.1 200 OK\r\n\r\n"), (95, 1, b"\xff\x00")])
     assert [moment.to_json() for moment in moments] == [
         {"at_us": 0, "direction": "request", "head": True, "text": "GET / HTTP/1.1\r\n\r\n"},
         {"at_us": 90, "direction": "response", "head": True, "text": "HTTP/1.1 200 OK\r\n\r\n"},

@@ -8,13 +8,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from ostiary.model.errors import IntegrityError, NotFoundError
 from ostiary.recording.sealing import (
+    CHAIN_START,
     COMMITMENT_BYTES,
     HEADER,
     RAW,
     ZSTD,
     SegmentKey,
     chain_next,
-    chain_start,
     erased_part,
     open_part,
     read_part_header,
@@ -94,7 +94,7 @@ def test_a_torn_header_is_no_header(length: int) -> None:
 
 def test_the_root_depends_on_every_part_and_on_the_commitment() -> None:
     parts = [bytes(COMMITMENT_BYTES) + b"a", b"b"]
-    root = chain_next(chain_next(chain_start(bytes(COMMITMENT_BYTES)), parts[0]), parts[1])
+    root = chain_next(chain_next(CHAIN_START, parts[0]), parts[1])
     assert root_of_parts(parts) == root
     assert root_of_parts([b"\x01" * COMMITMENT_BYTES + b"a", b"b"]) != root
     assert root_of_parts([parts[0] + b"b"]) != root

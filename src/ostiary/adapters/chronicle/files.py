@@ -82,10 +82,11 @@ class GrowingFile:
     """A file that is appended to and never has less than whole appends in it.
 
     `size` counts what was appended completely (and synced, where asked). A failed append is undone before the next
-    one, so whatever reads up to `size` never sees a part of it. One thread at a time.
+    one, so whatever reads up to `size` never sees a part of it. A file that somebody else cut is not appended to any
+    more: what is missing cannot be made up. One thread at a time.
     """
 
-    __slots__ = ("_descriptor", "_inode", "_undo", "path", "size")
+    __slots__ = ("_cut_by_others", "_descriptor", "_inode", "_undo", "path", "size")
 
     def __init__(self, path: Path) -> None:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -95,6 +96,7 @@ class GrowingFile:
         self.size = status.st_size
         self._inode = (status.st_dev, status.st_ino)
         self._undo = False
+        self._cut_by_others = False
 
     def append(self, data: bytes, *, sync: bool) -> None:
         """Raises `OSError` when not all of `data` is in the file (with `sync`, on disk): then none of it counts."""
@@ -107,6 +109,7 @@ class GrowingFile:
                 os.fdatasync(self._descriptor)
             status = os.stat(self.path)
             if (status.st_dev, status.st_ino) != self._inode or status.st_size != self.size + len(data):
+                self._cut_by_others = status.st_size < self.size + len(data)
                 raise DisplacedError(self.path)
         except OSError:
             with suppress(OSError):
@@ -141,7 +144,8 @@ class GrowingFile:
 
     def _take_back(self) -> None:
         status = os.stat(self.path)
-        if (status.st_dev, status.st_ino) != self._inode or status.st_size < self.size:
+        in_place = (status.st_dev, status.st_ino) == self._inode
+        if not in_place or self._cut_by_others or status.st_size < self.size:
             raise DisplacedError(self.path)
         os.ftruncate(self._descriptor, self.size)
         self._undo = False

@@ -15,7 +15,7 @@ from ostiary.adapters.chronicle.health import RETRY_S, Health
 from ostiary.adapters.chronicle.opening import OpenedLog
 from ostiary.adapters.chronicle.publisher import Head, Publisher, Told
 from ostiary.audit.entries import encode_entry, entry_time
-from ostiary.audit.merkle import leaf_hash
+from ostiary.audit.merkle import leaf_hashes
 from ostiary.ports import Receipt
 
 logger = logging.getLogger(__name__)
@@ -220,7 +220,7 @@ class LogWriter(threading.Thread):
         for start in range(0, len(lines), HASHED_AT_ONCE):
             if start:
                 time.sleep(0.0001)  # let the event loop have its turn
-            leaves = [leaf_hash(line) for line in lines[start : start + HASHED_AT_ONCE]]
+            leaves = leaf_hashes(lines[start : start + HASHED_AT_ONCE])
             self._frontier.extend(leaves)
             self._hashes += b"".join(leaves)
 

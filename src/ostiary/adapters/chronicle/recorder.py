@@ -2,7 +2,6 @@
 
 import logging
 import os
-import struct
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from ostiary.audit.entries import encode_entry
 from ostiary.model.errors import OperatorError
 from ostiary.ports import Frame
 from ostiary.recording.frames import encode_frames
-from ostiary.recording.sealing import COMMITMENT_BYTES, SALT_BYTES, chain_next, chain_start, seal_part
+from ostiary.recording.sealing import CHAIN_START, COMMITMENT_BYTES, SALT_BYTES, chain_next, seal_part
 from ostiary.vault.sealing import RootKey
 
 logger = logging.getLogger(__name__)
@@ -28,6 +27,7 @@ PART = "recordings"
 BATCH_MAX_ITEMS = 64
 BATCH_MAX_BYTES = 4 * 1024 * 1024
 RANDOM_BYTES = SALT_BYTES + COMMITMENT_BYTES
+NOTHING_RECORDED = {"root": None, "parts": 0, "bytes": 0}
 
 Outcome = dict[str, Any]
 Item = tuple[str, Sequence[Frame], Outcome | None, int]
@@ -42,8 +42,8 @@ class _Running:
     segment: int
     cipher: AESGCM
     chain: bytes
-    parts: int = 0
-    frame_bytes: int = 0
+    parts: int
+    frame_bytes: int
 
 
 class Recorder(threading.Thread):
@@ -67,7 +67,7 @@ class Recorder(threading.Thread):
         self._log_entry = log_entry
         self._next_number = next_segment_number(places)
         self._compressor = zstandard.ZstdCompressor(level=1)
-        self._random = b""
+        self._random: list[bytes] = []
         self._running: dict[str, _Running] = {}
         self._lock = threading.Lock()
         self._segment: Segment | None = None
@@ -125,76 +125,80 @@ class Recorder(threading.Thread):
 
     def _write(self, batch: list[Item]) -> bool:
         """Whether the batch is in the file. If not, nothing of it is, and it is sealed anew for the next try."""
-        try:
-            segment = self._open_segment()
-            sealed, running = self._seal(batch, segment)
-            if sealed:
+        running: dict[str, _Running] = {}
+        if any(frames for _, frames, _, _ in batch) or self._running:
+            try:
+                segment = self._open_segment()
+                pieces = self._seal(batch, segment, running)
                 with self._lock:
-                    segment.append(sealed)
+                    segment.append(b"".join(pieces))
                     self._unsynced = True
-        except OSError as error:
-            self._health.failed(PART, error)
-            self._give_up_segment()
-            return False
-        self._health.works(PART)
-        for exchange, _, outcome, frame_bytes in batch:
-            self.done_bytes += frame_bytes
+            except OSError as error:
+                self._health.failed(PART, error)
+                self._give_up_segment()
+                return False
+            self._health.works(PART)
+            self.done_bytes += sum([item[3] for item in batch])
+        for exchange, _, outcome, _ in batch:
             if outcome is not None:
+                outcome.setdefault("recording", NOTHING_RECORDED)
                 self._log_entry(_encoded(exchange, outcome))
-                running.pop(exchange, None)
                 self._running.pop(exchange, None)
         self._running.update(running)
         return True
 
-    def _seal(self, batch: list[Item], segment: Segment) -> tuple[bytes, dict[str, _Running]]:
-        """The parts as bytes, and how far the recordings are with them; outcomes get their `recording`."""
+    def _seal(self, batch: list[Item], segment: Segment, running: dict[str, _Running]) -> list[bytes]:
+        """The parts as bytes. `running` becomes what goes on after them; outcomes get their `recording`."""
         pieces: list[bytes] = []
-        running: dict[str, _Running] = {}
         for exchange, frames, outcome, frame_bytes in batch:
-            state = running.get(exchange) or self._copy_of_running(exchange, segment)
+            state = running.pop(exchange, None)
+            if state is None and exchange in self._running:
+                state = self._copy(self._running[exchange], segment)
             if frames:
                 try:
-                    state, plaintext = self._with_plaintext(state, segment, frames)
-                    pieces.append(self._sealed(exchange, state, plaintext))
-                except (ValueError, TypeError, struct.error):
+                    begun, plaintext = self._with_plaintext(state, segment, frames)
+                    pieces.append(self._sealed(exchange, begun, plaintext))
+                except (ValueError, TypeError):
                     # One exchange's unwritable frames must not end everybody's recording.
                     logger.error("chronicle.frames_unwritable exchange=%s", exchange)
                 else:
+                    state = begun
                     state.chain = chain_next(state.chain, plaintext)
                     state.parts += 1
                     state.frame_bytes += frame_bytes
+            if outcome is None:
+                if state is not None:
                     running[exchange] = state
-            if outcome is not None:
-                outcome["recording"] = (
-                    {"root": None, "parts": 0, "bytes": 0}
-                    if state is None
-                    else {"root": state.chain.hex(), "parts": state.parts, "bytes": state.frame_bytes}
-                )
-        return b"".join(pieces), running
+            elif state is not None:
+                outcome["recording"] = {
+                    "root": state.chain.hex(),
+                    "parts": state.parts,
+                    "bytes": state.frame_bytes,
+                }
+        return pieces
 
     def _with_plaintext(
         self, state: _Running | None, segment: Segment, frames: Sequence[Frame]
     ) -> tuple[_Running, bytes]:
-        if state is not None:
-            return state, encode_frames(frames)
         encoded = encode_frames(frames)
-        if len(self._random) < RANDOM_BYTES:
-            self._random = os.urandom(RANDOM_BYTES * BATCH_MAX_ITEMS)
-        salt, commitment = self._random[:SALT_BYTES], self._random[SALT_BYTES:RANDOM_BYTES]
-        self._random = self._random[RANDOM_BYTES:]
-        begun = _Running(salt, segment.number, segment.key.cipher(salt), chain_start(commitment))
-        return begun, commitment + encoded
+        if state is not None:
+            return state, encoded
+        if not self._random:
+            data = os.urandom(RANDOM_BYTES * BATCH_MAX_ITEMS)
+            self._random = [data[at : at + RANDOM_BYTES] for at in range(0, len(data), RANDOM_BYTES)]
+        random = self._random.pop()
+        salt = random[:SALT_BYTES]
+        begun = _Running(salt, segment.number, segment.key.cipher(salt), CHAIN_START, 0, 0)
+        return begun, random[SALT_BYTES:] + encoded
 
     def _sealed(self, exchange: str, state: _Running, plaintext: bytes) -> bytes:
         return seal_part(
             state.cipher, state.salt, self._installation, exchange, state.parts, plaintext, self._compressor
         )
 
-    def _copy_of_running(self, exchange: str, segment: Segment) -> _Running | None:
+    @staticmethod
+    def _copy(state: _Running, segment: Segment) -> _Running:
         """A copy, so that a failed batch changes nothing; with the key of this segment."""
-        state = self._running.get(exchange)
-        if state is None:
-            return None
         cipher = state.cipher if state.segment == segment.number else segment.key.cipher(state.salt)
         return _Running(state.salt, segment.number, cipher, state.chain, state.parts, state.frame_bytes)
 
