@@ -18,7 +18,7 @@ PIECE_BYTES = 64 * 1024
 FREE_BYTES = 1024 * 1024
 """Output up to this size is not measured against the input."""
 
-_LAYERS_MAX = 4
+_LAYERS_MAX = 3
 _ZSTD_WINDOW_BYTES = 8 * 1024 * 1024
 _ZSTD_SLICE_BYTES = 256
 """Input given to zstd at once: four bytes can become a block of 128 KiB, so this bounds a slice's output at 8 MiB."""
@@ -86,8 +86,8 @@ class Decoder:
 def decoder_for(content_encoding: str, ratio_max: int) -> Decoder | None:
     """A decoder for the value of a Content-Encoding field; None when nothing is to be undone.
 
-    `ratio_max`: the decoded body, beyond its first MiB, may be so many times the coded one.
-    Raises `UnreadableBody` for a coding that is not known.
+    `ratio_max`: the decoded body, and each layer of it, beyond the first MiB may be so many times the coded one.
+    Raises `UnreadableBody` for a coding that is not known and for more than three.
     """
     names = [name.strip(" \t").lower() for name in content_encoding.split(",")]
     names = [name for name in names if name not in ("", "identity")]
@@ -171,15 +171,16 @@ class _Brotli:
         self._stream = brotli.Decompressor()
 
     def decode(self, data: bytes) -> Iterator[bytes]:
-        if self._stream.is_finished():
+        if not data or self._stream.is_finished():
             return
         piece: bytes = self._stream.process(data, output_buffer_limit=_BROTLI_LIMIT_BYTES)
-        if piece:
-            yield piece
-        while not self._stream.can_accept_more_data():
-            piece = self._stream.process(b"", output_buffer_limit=_BROTLI_LIMIT_BYTES)
+        # Asked until nothing more comes: the last output may wait even when more input would be taken.
+        while piece or not self._stream.can_accept_more_data():
             if piece:
                 yield piece
+            if self._stream.is_finished():
+                return
+            piece = self._stream.process(b"", output_buffer_limit=_BROTLI_LIMIT_BYTES)
 
     @property
     def complete(self) -> bool:
