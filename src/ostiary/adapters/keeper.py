@@ -1,19 +1,18 @@
 """Secrets from where they live: the embedded store, the environment or a file; cached for a bounded time."""
 
 import asyncio
-import hmac
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from ostiary.model.configuration import SecretReference
-from ostiary.model.errors import OstiaryError, SecretUnavailableError
+from ostiary.model.errors import SecretUnavailableError
 from ostiary.model.secret import Secret
 from ostiary.ports import OpenedSecret
 from ostiary.settings import Settings
-from ostiary.vault.injection import VALUE_MAX_BYTES, check_value
+from ostiary.vault.injection import VALUE_MAX_BYTES, have_same_value, value_problem
 from ostiary.vault.sealing import KEY_BYTES, NONCE_BYTES, RootKey, SealContext, open_sealed, seal
 
 
@@ -23,22 +22,18 @@ class SealedSecrets(Protocol):
         ...
 
 
+_Former = tuple[Secret, float]
+"""A secret that was replaced, and when."""
+
+
 @dataclass(slots=True)
 class _Kept:
-    """`marks` tell whether anything changed since: versions for stored secrets, digests for the others."""
+    """What was fetched last. `former` are the values this process itself saw being replaced, newest first: the store
+    remembers replaced versions, the environment and files do not."""
 
     opened: OpenedSecret
-    marks: tuple[object, ...]
+    former: list[_Former]
     fetched_at: float
-
-
-@dataclass(slots=True)
-class _Outside:
-    """What was seen of a secret that lives elsewhere: its values so far and when each was replaced."""
-
-    mark: bytes
-    secret: Secret
-    replaced: list[tuple[Secret, float]] = field(default_factory=list)
 
 
 class Keeper:
@@ -61,9 +56,7 @@ class Keeper:
         self._clock = clock
         self._references: dict[str, SecretReference] = {}
         self._kept: dict[str, _Kept] = {}
-        self._outside: dict[str, _Outside] = {}
         self._fetching: dict[str, asyncio.Lock] = {}
-        self._mark_key = os.urandom(32)
 
     def declare(self, references: Iterable[SecretReference]) -> None:
         """The secrets of the configuration in force. Everything is fetched anew on its next use."""
@@ -73,6 +66,7 @@ class Keeper:
                 self._kept[name].fetched_at = float("-inf")
             else:
                 del self._kept[name]
+                self._fetching.pop(name, None)
 
     def peek(self, name: str) -> OpenedSecret | None:
         kept = self._kept.get(name)
@@ -81,21 +75,16 @@ class Keeper:
         return kept.opened
 
     async def open(self, name: str) -> OpenedSecret:
+        """Those who ask while a secret is being fetched wait for that one fetch. A failure is not remembered."""
+        reference = self._references.get(name)
+        if reference is None:
+            raise SecretUnavailableError(f"There is no secret `{name}` in the configuration.")
         async with self._fetching.setdefault(name, asyncio.Lock()):
             fresh = self.peek(name)
             if fresh is not None:
                 return fresh
-            reference = self._references.get(name)
-            if reference is None:
-                raise SecretUnavailableError(f"There is no secret `{name}` in the configuration.")
-            marks, secrets = await asyncio.to_thread(self._fetch, reference)
-            kept = self._kept.get(name)
-            if kept is not None and kept.marks == marks:
-                kept.fetched_at = self._clock()
-                return kept.opened
-            opened = OpenedSecret(secrets[0], secrets)
-            self._kept[name] = _Kept(opened, marks, self._clock())
-            return opened
+            current, replaced = await asyncio.to_thread(self._fetch, reference)
+            return self._keep(name, current, replaced)
 
     def seal(self, name: str, version: int, value: bytes) -> bytes:
         """`value` sealed for the store, for exactly this name and version."""
@@ -110,56 +99,72 @@ class Keeper:
     def _context(self, name: str, version: int) -> SealContext:
         return SealContext(self._installation, "secret", name, version)
 
-    def _fetch(self, reference: SecretReference) -> tuple[tuple[object, ...], tuple[Secret, ...]]:
-        """What tells this state from another, and the current secret with those still masked."""
+    def _fetch(self, reference: SecretReference) -> tuple[Secret, tuple[Secret, ...]]:
+        """The current secret, and those of its former versions that its provider remembers and that are in grace."""
         if reference.provider == "stored":
             return self._fetch_stored(reference.name)
-        return self._fetch_outside(reference)
+        kept = self._kept.get(reference.name)
+        # The environment and files number nothing: a changed value gets the next number here.
+        version = 1 if kept is None else kept.opened.current.version + 1
+        return _checked(Secret(reference.name, version, _READERS[reference.provider](reference))), ()
 
-    def _fetch_stored(self, name: str) -> tuple[tuple[object, ...], tuple[Secret, ...]]:
+    def _fetch_stored(self, name: str) -> tuple[Secret, tuple[Secret, ...]]:
         now = self._clock()
-        rows = [row for row in self._store.sealed_secrets(name) if row[2] is None or now - row[2] < self._grace_s]
+        rows = self._store.sealed_secrets(name)
         if not rows or rows[0][2] is not None:
             raise SecretUnavailableError(
                 f"The secret `{name}` has no value yet.", f"Set it with `ostiary secret set {name}`."
             )
-        versions = tuple(version for version, _, _ in rows)
-        return versions, tuple(
+        current, *replaced = [
             Secret(name, version, open_sealed(self._root_key, sealed, self._context(name, version)))
-            for version, sealed, _ in rows
-        )
+            for version, sealed, replaced_at in rows
+            if replaced_at is None or now - replaced_at < self._grace_s
+        ]
+        return current, tuple(replaced)
 
-    def _fetch_outside(self, reference: SecretReference) -> tuple[tuple[object, ...], tuple[Secret, ...]]:
-        name, now = reference.name, self._clock()
-        seen = self._outside.get(name)
-        secret = Secret(name, 1 if seen is None else seen.secret.version + 1, _read(reference))
-        mark = hmac.digest(self._mark_key, secret.reveal_for_injection(), "sha256")
-        if seen is None:
-            seen = self._outside[name] = _Outside(mark, secret)
-        elif seen.mark != mark:
-            seen.replaced.append((seen.secret, now))
-            seen.mark, seen.secret = mark, secret
-        seen.replaced = [(old, at) for old, at in seen.replaced if now - at < self._grace_s]
-        secrets = (seen.secret, *(old for old, _ in seen.replaced))
-        return (seen.mark, *(old.version for old, _ in seen.replaced)), secrets
+    def _keep(self, name: str, current: Secret, replaced: tuple[Secret, ...]) -> OpenedSecret:
+        now = self._clock()
+        kept = self._kept.get(name)
+        former: list[_Former] = []
+        if kept is not None:
+            former = kept.former
+            if have_same_value(kept.opened.current, current):
+                current = kept.opened.current
+            else:
+                former = [(kept.opened.current, now), *former]
+        former = [(secret, at) for secret, at in former if now - at < self._grace_s]
+        masked = _distinct((current, *replaced, *(secret for secret, _ in former)))
+        if kept is not None and _are_the_same(kept.opened.masked, masked):
+            kept.former, kept.fetched_at = former, now
+            return kept.opened
+        opened = OpenedSecret(current, masked)
+        self._kept[name] = _Kept(opened, former, now)
+        return opened
 
 
-def _read(reference: SecretReference) -> bytes:
-    """The value, checked. Raises `SecretUnavailableError` without it."""
-    try:
-        value = _READERS[reference.provider](reference)
-        check_value(value)
-    except SecretUnavailableError:
-        raise
-    except OstiaryError as error:
+def _distinct(secrets: Iterable[Secret]) -> tuple[Secret, ...]:
+    kept: list[Secret] = []
+    for secret in secrets:
+        if not any(have_same_value(secret, known) for known in kept):
+            kept.append(secret)
+    return tuple(kept)
+
+
+def _are_the_same(one: tuple[Secret, ...], other: tuple[Secret, ...]) -> bool:
+    return len(one) == len(other) and all(map(have_same_value, one, other))
+
+
+def _checked(secret: Secret) -> Secret:
+    problem = value_problem(secret)
+    if problem is not None:
         raise SecretUnavailableError(
-            f"The secret `{reference.name}` cannot be used: {error.sentence}", error.next_step
-        ) from None
-    return value
+            f"The secret `{secret.name}` cannot be used: {problem.sentence}", problem.next_step
+        )
+    return secret
 
 
 def _from_environment(reference: SecretReference) -> bytes:
-    value = os.environb.get(reference.reference.encode())
+    value = os.environb.get(os.fsencode(reference.reference))
     if not value:
         raise SecretUnavailableError(
             f"The environment variable {reference.reference} of secret `{reference.name}` is not set.",
@@ -169,16 +174,16 @@ def _from_environment(reference: SecretReference) -> bytes:
 
 
 def _from_file(reference: SecretReference) -> bytes:
+    """The file's content without the line end that editors and `echo` leave behind."""
     path = Path(reference.reference)
     try:
         with path.open("rb") as file:
-            value = file.read(VALUE_MAX_BYTES + 3)
+            return file.read(VALUE_MAX_BYTES + 3).removesuffix(b"\n").removesuffix(b"\r")
     except OSError as error:
         raise SecretUnavailableError(
             f"The file {path} of secret `{reference.name}` cannot be read: {error.strerror}.",
             "Mend the path or its permissions.",
         ) from None
-    return value.removesuffix(b"\n").removesuffix(b"\r")
 
 
 _READERS: dict[str, Callable[[SecretReference], bytes]] = {"env": _from_environment, "file": _from_file}

@@ -1,5 +1,6 @@
 """The root key: outside the data, 0600, and known by a check value so that a wrong one is named at start."""
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -10,6 +11,7 @@ from ostiary.vault.sealing import KEY_BYTES, RootKey
 
 _CHECK = "root-key-check"
 _RESTORE = "Restore HOME/root.key from your backup (or set OSTIARY_ROOT_KEY); without it the stored data stays closed."
+_PERMIT = "Give the user that runs Ostiary access to it and to its directory."
 
 
 class MetaStore(Protocol):
@@ -27,12 +29,15 @@ def load_or_create(home: Path, configured_hex: str, store: MetaStore) -> RootKey
     if configured_hex:
         key = RootKey.from_hex(configured_hex)
     else:
-        if not path.exists():
-            if known is not None:
-                raise OperatorError(f"The root key {path} is missing.", _RESTORE)
-            _create(path)
-        _check_file(path)
-        key = RootKey.from_hex(path.read_text(encoding="ascii", errors="replace"))
+        try:
+            if not path.exists():
+                if known is not None:
+                    raise OperatorError(f"The root key {path} is missing.", _RESTORE)
+                _create(path)
+            _check_file(path)
+            key = RootKey.from_hex(path.read_text(encoding="ascii", errors="replace"))
+        except OSError as error:
+            raise OperatorError(f"The root key {path} cannot be used: {error.strerror}.", _PERMIT) from None
     if known is None:
         store.set_meta(_CHECK, key.check_value.hex())
     elif known != key.check_value.hex():
@@ -41,18 +46,27 @@ def load_or_create(home: Path, configured_hex: str, store: MetaStore) -> RootKey
 
 
 def _create(path: Path) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(os.urandom(KEY_BYTES).hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    """Written beside its place and linked into it, so that no crash leaves half a key there."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(os.urandom(KEY_BYTES).hex() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another start was faster: its key counts
+            os.link(beside, path)
+    finally:
+        beside.unlink()
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _check_file(path: Path) -> None:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise OperatorError(f"The root key {path} cannot be read: {error.strerror}.", _RESTORE) from None
+    status = path.stat()
     if not stat.S_ISREG(status.st_mode) or status.st_uid not in (os.geteuid(), 0):
         raise OperatorError(f"The root key {path} is not a file of this user.", "Change its owner.")
     if status.st_mode & 0o077:

@@ -3,6 +3,7 @@
 Revealed bytes never get a name: each use is one expression, so a traceback with local variables shows none.
 """
 
+import hmac
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 
@@ -27,9 +28,7 @@ def _basic_username(form: AuthForm, secret: Secret) -> bytes:
 
 
 def _basic_password(form: AuthForm, secret: Secret) -> bytes:
-    return b"Authorization: Basic %b\r\n" % b64encode(
-        b"%b:%b" % (form.name.encode(), secret.reveal_for_injection())
-    )
+    return b"Authorization: Basic %b\r\n" % b64encode(b"%b:%b" % (form.name.encode(), secret.reveal_for_injection()))
 
 
 def _header(form: AuthForm, secret: Secret) -> bytes:
@@ -83,20 +82,32 @@ def check_value(value: bytes) -> None:
     Allowed are 8 to 4,096 printable ASCII characters without space at either end: fewer could not be told
     from ordinary text, control characters would end the header line, and HTTP strips space around a value.
     """
-    if len(value) < VALUE_MIN_BYTES:
-        raise CallerError(
+    problem = value_problem(Secret("", 0, value))
+    if problem is not None:
+        raise problem
+
+
+def value_problem(secret: Secret) -> CallerError | None:
+    """Why this Secret cannot be used, as `check_value` would say it; None when it can."""
+    if len(secret.reveal_for_injection()) < VALUE_MIN_BYTES:
+        return CallerError(
             f"A secret needs at least {VALUE_MIN_BYTES} characters.",
             "A shorter one could not be told from ordinary text when it comes back.",
         )
-    if len(value) > VALUE_MAX_BYTES:
-        raise CallerError(f"A secret has at most {VALUE_MAX_BYTES} characters.", "Is this the right file?")
-    if any(code < 0x20 or code > 0x7E for code in value):
-        raise CallerError(
+    if len(secret.reveal_for_injection()) > VALUE_MAX_BYTES:
+        return CallerError(f"A secret has at most {VALUE_MAX_BYTES} characters.", "Is this the right file?")
+    if any(code < 0x20 or code > 0x7E for code in secret.reveal_for_injection()):
+        return CallerError(
             "A secret may hold printable ASCII characters only.",
             "Look for a line break or another invisible character in it.",
         )
-    if value.strip(b" ") != value:
-        raise CallerError("A secret may not begin or end with a space.", "Remove the space around it.")
+    if secret.reveal_for_injection().strip(b" ") != secret.reveal_for_injection():
+        return CallerError("A secret may not begin or end with a space.", "Remove the space around it.")
+    return None
+
+
+def have_same_value(one: Secret, other: Secret) -> bool:
+    return hmac.compare_digest(one.reveal_for_injection(), other.reveal_for_injection())
 
 
 def percent_encoded(text: bytes) -> bytes:
