@@ -59,9 +59,9 @@ class Running:
     task: "asyncio.Task[None]"
 
     async def stop(self) -> None:
-        """Close the listener and all connections; running streams are cut."""
+        """Close the listener and all connections; running streams end where they are."""
+        self.standin.closing = True
         self.server.should_exit = True
-        self.server.force_exit = True
         await self.task
 
 
@@ -122,10 +122,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         retention_s=arguments.retention,
     )
     print(json.dumps({"port": port}), flush=True)
-    try:
-        await running.task
-    finally:
-        running.server.should_exit = True
+    await running.task
 
 
 def main() -> None:

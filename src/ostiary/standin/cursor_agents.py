@@ -129,7 +129,9 @@ async def stream_run(standin: StandIn, request: Request) -> Answer:
         "Cache-Control": "no-cache",
         "X-Cursor-Stream-Retention-Seconds": str(int(standin.retention_s)),
     }
-    return StreamingResponse(run_events(run, position), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        run_events(run, position, lambda: standin.closing), media_type="text/event-stream", headers=headers
+    )
 
 
 async def list_artifacts(standin: StandIn, request: Request) -> Answer:

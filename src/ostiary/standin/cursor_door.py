@@ -56,6 +56,7 @@ class StandIn:
     agents: Agents = field(init=False)
     sub_tokens: dict[str, tuple[Member, float]] = field(default_factory=dict)
     counted: dict[str, tuple[int, int]] = field(default_factory=dict)
+    closing: bool = False
 
     def __post_init__(self) -> None:
         self.agents = Agents(self.pace_s)
