@@ -44,12 +44,18 @@ _AMPERSAND = in_turn([literal(b"&"), repeated(literal(b"amp;"), 0, 2)])
 _ENTITY_END = optional(literal(b";"))
 _ZEROES = repeated(literal(b"0"), 0, 5)
 _BETWEEN_HEX = optional(
-    either([one_of(b" :-\n"), in_turn([optional(literal(b",")), optional(literal(b" ")), any_case(b"0x")])])
+    either(
+        [
+            one_of(b" :-.,;_|\n"),
+            literal(b", "),
+            in_turn([optional(literal(b",")), optional(literal(b" ")), any_case(b"0x")]),
+        ]
+    )
 )
 _LINE_WRAP = optional(
     either(
         [
-            repeated(one_of(b"\r\n\t "), 1, 3),
+            repeated(one_of(b"\r\n\t ="), 1, 3),
             repeated(in_turn([repeated(literal(b"\\"), 1, 2), one_of(b"rn")]), 1, 2),
             repeated(in_turn([literal(b"%0"), one_of(b"aAdD")]), 1, 2),
         ]
@@ -132,7 +138,7 @@ def utf16_spelling(secret: Secret) -> Spelling:
 
 
 def hex_spelling(secret: Secret) -> Spelling:
-    """Hex digits in either case, with or without a separator (` `, `:`, `-`, `0x`, `, 0x`) between the bytes."""
+    """Hex digits in either case, with or without a separator (` `, `:`, `-`, `, 0x`, …) between the bytes."""
     pairs = [_hex_pair(codes) for codes in _codes(secret)]
     return _separated(pairs, _BETWEEN_HEX, _ANY_HEX, _telling_bytes(secret))
 
