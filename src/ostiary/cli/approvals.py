@@ -3,7 +3,7 @@
 import click
 
 from ostiary.cli.invocation import Group, Invocation, pass_invocation
-from ostiary.cli.terminal import moment, print_fields, print_json, print_table, size, visible
+from ostiary.cli.terminal import actor_label, moment, print_fields, print_json, print_table, size, visible
 
 _STATES = ["waiting", "granted", "used", "denied", "expired", "withdrawn", "all"]
 
@@ -27,25 +27,18 @@ def list_approvals(invocation: Invocation, state: str) -> None:
         print("Nothing waits for approval." if state == "waiting" else "There is none.")
         return
     print_table(
-        ["ID", "STATE", "ASKED", "EXPIRES", "WHO", "CONNECTION", "OPERATION", "REQUEST"],
+        ["ID", "STATE", "EXPIRES", "WHO", "WANTS"],
         [
             [
-                row.get("id"),
-                row.get("state"),
-                moment(row.get("asked_at")),
-                moment(row.get("expires_at")),
-                _who(row),
-                row.get("connection"),
-                row.get("operation"),
-                f"{row.get('method', '')} {row.get('target', '')}",
+                row["id"],
+                row["state"],
+                moment(row["expires_at"]),
+                actor_label({"name": row["actor"], "agent": row["agent"]}),
+                f"{row['operation']} on {row['connection']}",
             ]
             for row in rows
         ],
     )
-
-
-def _who(row: dict[str, object]) -> str:
-    return f"{row.get('actor')} via {row.get('agent')}" if row.get("agent") else str(row.get("actor", ""))
 
 
 @approvals.command()
@@ -62,7 +55,7 @@ def show(invocation: Invocation, approval_id: str) -> None:
         [
             ("approval", approval.get("id")),
             ("state", approval.get("state")),
-            ("who asks", _who(approval)),
+            ("who asks", actor_label({"name": approval["actor"], "agent": approval["agent"]})),
             ("connection", approval.get("connection")),
             ("operation", approval.get("operation")),
             ("rule", approval.get("rule")),

@@ -71,8 +71,8 @@ def verify(
             }
         )
     elif verdict.whole:
-        print(f"{paint('Whole.', 'green', 'bold')} {visible(verdict.sentence)}")
-        print(f"{verdict.checkpoints} signed checkpoints vouch for the first {verdict.signed} entries.")
+        print(f"{paint('Whole:', 'green', 'bold')} {visible(verdict.sentence)}")
+        print(f"{verdict.checkpoints} signed checkpoints vouch for all entries before number {verdict.signed}.")
         for remark in verdict.remarks:
             print(f"Note: {visible(remark)}")
     else:

@@ -23,8 +23,9 @@ from ostiary.model.errors import OstiaryError
 _START_S = 20.0
 _STOP_S = 10.0
 _COMMAND_S = 30.0
-_SHOWN_LINES = 14
-_SHOWN_COLUMNS = 118
+_SHOWN_LINES = 40
+_SHOWN_COLUMNS = 116
+_INDENT_COLUMNS = 5
 
 
 class DemoDeviation(OstiaryError):
@@ -135,6 +136,7 @@ class Stage:
         done = subprocess.run(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", "ostiary", "--home", str(self.home / "home"), *arguments],
             env=self._environment,
+            cwd=self.home,
             input=stdin,
             capture_output=True,
             text=True,
@@ -143,6 +145,7 @@ class Stage:
         )
         if not quiet:
             say_output(done.stdout)
+        expect(self.key not in done.stdout + done.stderr, f"`ostiary {arguments[0]}` printed the key.")
         if done.returncode != exit_code:
             raise DemoDeviation(
                 f"`ostiary {shlex.join(arguments)}` ended with {done.returncode} instead of {exit_code}.",
@@ -232,21 +235,25 @@ def say_command(text: str) -> None:
     print(paint(f"   $ {text}", "blue"), flush=True)
 
 
-def say_output(text: str) -> None:
-    """At most a screenful, indented and escaped."""
-    lines = visible(text.rstrip("\n"), keep_lines=True).split("\n")
-    for line in lines[:_SHOWN_LINES]:
-        cut = line if len(line) <= _SHOWN_COLUMNS else line[: _SHOWN_COLUMNS - 1] + "…"
-        print(f"     {cut}".rstrip())
-    if len(lines) > _SHOWN_LINES:
-        print(f"     … {len(lines) - _SHOWN_LINES} more lines")
+def say_output(text: str, most_lines: int = _SHOWN_LINES) -> None:
+    """At most a screenful, indented, wrapped and escaped."""
+    lines = [piece for line in visible(text.rstrip("\n"), keep_lines=True).split("\n") for piece in _wrapped(line)]
+    for line in lines[:most_lines]:
+        print(f"     {line}".rstrip())
+    if len(lines) > most_lines:
+        print(f"     … {len(lines) - most_lines} more lines")
     sys.stdout.flush()
+
+
+def _wrapped(line: str) -> list[str]:
+    columns = max(40, shutil.get_terminal_size(fallback=(_SHOWN_COLUMNS, 24)).columns - _INDENT_COLUMNS)
+    return [line[at : at + columns] for at in range(0, len(line), columns)] or [""]
 
 
 def say_answer(request: str, answer: Answer) -> None:
     colour = "green" if answer.status < 400 else "yellow"
     print(f"   {paint('tool', 'dim')} {request}  →  {paint(str(answer.status), colour)}")
-    say_output(answer.text)
+    say_output(answer.text, 5)
 
 
 def expect(condition: bool, sentence: str) -> None:

@@ -56,11 +56,11 @@ def play(keep: bool) -> None:
         _open_the_house(stage)
         _configure(stage)
         _read(stage)
-        _mask(stage)
+        masked = _mask(stage)
         _deny(stage)
         agent, run = _hold(stage)
         _stream(stage, agent, run)
-        _look_back(stage)
+        _look_back(stage, masked)
         _prove(stage)
     took = time.monotonic() - began
     print(paint(f"\nThe whole story in {took:.0f} seconds.", "green", "bold") + " Your turn: make run")
@@ -86,7 +86,7 @@ def _configure(stage: Stage) -> None:
     file = stage.home / "ostiary.yaml"
     file.write_text(_CONFIGURATION.format(port=stage.upstream_port, hold=_HOLD_S))
     say("Reads are allowed, changes wait for a person, minting credentials is denied:")
-    stage.ostiary("apply", "-f", str(file), shown="ostiary apply -f ostiary.yaml")
+    stage.ostiary("apply", "-f", file.name)
     arguments = [
         "token",
         "create",
@@ -114,17 +114,18 @@ def _read(stage: Stage) -> None:
     say(f"Ostiary put the real key in on the way. Exchange {answer.headers.get('x-ostiary-exchange', '?')}.")
 
 
-def _mask(stage: Stage) -> None:
+def _mask(stage: Stage) -> str:
     say_chapter(4, "An upstream that repeats the key does not give it away")
     answer = stage.call("GET", "/cursor/v1/agents/bc-00000000-0000-0000-0000-000000000000")
     say_answer("GET /cursor/v1/agents/bc-0000…", answer)
     _expect_no_key(stage, answer)
     expect("[masked:injected-secret]" in answer.text, "The answer holds no mark where the key stood.")
     say("The error text of the stand-in quoted our key; the tool sees a mark in its place.")
+    return answer.headers.get("x-ostiary-exchange", "")
 
 
 def _deny(stage: Stage) -> None:
-    say_chapter(5, "What no rule allows is denied, with a reason")
+    say_chapter(5, "What a rule forbids is refused, and the tool shows the rule's own words")
     answer = stage.call("POST", "/cursor/v1/sub-tokens", {"forUserEmail": "bob@example.com"})
     say_answer("POST /cursor/v1/sub-tokens", answer)
     expect(answer.status == 403, f"Minting a credential answered {answer.status} instead of 403.")
@@ -158,7 +159,7 @@ def _hold(stage: Stage) -> tuple[str, str]:
     answer = answers[0]
     if isinstance(answer, Exception):
         raise answer
-    say_answer("POST /cursor/v1/agents (waiting since)", answer)
+    say_answer("POST /cursor/v1/agents, which had waited", answer)
     expect(answer.status in (200, 201), f"The approved change answered {answer.status} instead of 200 or 201.")
     _expect_no_key(stage, answer)
     created = json.loads(answer.body)
@@ -190,29 +191,28 @@ def _stream(stage: Stage, agent: str, run: str) -> None:
     expect("done" in events or "result" in events, "The stream ended without a result.")
 
 
-def _look_back(stage: Stage) -> None:
-    say_chapter(8, "Everything is on record")
+def _look_back(stage: Stage, masked_exchange: str) -> None:
+    say_chapter(8, "Everything is on record, as the tool saw it")
     stage.ostiary("sessions", "list")
-    listing = stage.ostiary_json("sessions", "list")
-    expect(bool(listing["sessions"]), "There is no session on record.")
-    session = str(listing["sessions"][0]["id"])
-    replayed = stage.ostiary("sessions", "replay", session)
+    sessions = stage.ostiary_json("sessions", "list")["sessions"]
+    expect(bool(sessions), "There is no session on record.")
+    stage.ostiary("sessions", "show", str(sessions[0]["id"]))
+    replayed = stage.ostiary("sessions", "replay", masked_exchange)
     expect("[masked:injected-secret]" in replayed, "The recording does not show what the tool saw.")
-    expect(stage.key not in replayed, "The key stood in the replay.")
 
 
 def _prove(stage: Stage) -> None:
     say_chapter(9, "The record can be proven")
     time.sleep(1.2)  # checkpoints are signed once a second; let the last entries be signed for
     told = stage.ostiary("audit", "verify")
-    expect("Whole." in told, "The audit log does not verify.")
+    expect("Whole:" in told, "The audit log does not verify.")
     bundle = stage.home / "exported"
-    stage.ostiary("audit", "export", "-o", str(bundle), shown="ostiary audit export -o exported")
+    stage.ostiary("audit", "export", "-o", bundle.name)
     forged = stage.home / "forged"
     shutil.copytree(bundle, forged)
     index = _edit_one_byte(forged)
     say(f"Now one byte of entry {index} is changed in a copy, as somebody with the disk could:")
-    told = stage.ostiary("audit", "verify", str(forged), shown="ostiary audit verify forged", exit_code=1)
+    told = stage.ostiary("audit", "verify", forged.name, exit_code=1)
     expect(f"ntry {index} " in told, f"The verifier did not name entry {index}.")
     places = stage.places_with_the_key()
     expect(not places, f"The key stands in {', '.join(places)}.")

@@ -45,19 +45,8 @@ def list_sessions(invocation: Invocation, limit: int, actor: str | None, connect
         print("No session yet. Point a tool at the gateway: ostiary setup cursor|claude-code|codex|opencode")
         return
     print_table(
-        ["ID", "STARTED", "LAST", "ACTOR", "CONNECTION", "EXCHANGES", "TOOL'S SESSION"],
-        [
-            [
-                row.get("id"),
-                moment(row.get("started_at")),
-                moment(row.get("last_at")),
-                _who(row),
-                row.get("connection"),
-                row.get("exchanges"),
-                row.get("tool_session"),
-            ]
-            for row in rows
-        ],
+        ["ID", "LAST", "ACTOR", "CONNECTION", "EXCHANGES"],
+        [[row["id"], moment(row["last_at"]), _who(row), row["connection"], row["exchanges"]] for row in rows],
     )
 
 
@@ -87,7 +76,7 @@ def show(invocation: Invocation, session_id: str) -> None:
     )
     print()
     print_table(
-        ["EXCHANGE", "TIME", "REQUEST", "OPERATION", "ANSWER", "BYTES", "TOOK", "MASKED"],
+        ["EXCHANGE", "TIME", "ANSWER", "BYTES", "TOOK", "MASKED", "REQUEST"],
         [_exchange_row(exchange) for exchange in result["exchanges"]],
     )
 
@@ -96,13 +85,12 @@ def _exchange_row(exchange: dict[str, object]) -> list[object]:
     """The cells of one exchange in a table."""
     return [
         exchange.get("exchange"),
-        moment(exchange.get("time")),
-        f"{exchange.get('method', '')} {exchange.get('target', '')}",
-        exchange.get("operation"),
+        moment(exchange.get("time"))[11:],
         _answer_of(exchange),
         size(exchange.get("response_bytes")),
         duration(exchange.get("duration_us")),
         _masked_count(exchange) or "",
+        f"{exchange.get('method', '')} {exchange.get('target', '')}",
     ]
 
 

@@ -100,7 +100,7 @@ async def serve_tcp(app: ASGIApp, host: str, port: int, context: ssl.SSLContext 
     except OSError as failure:
         raise OperatorError(
             f"The address {host}:{port} cannot be opened: {failure.strerror or 'no such address'}.",
-            "Stop what uses it, or choose another with --console.",
+            "Stop what uses it, or choose another with --console or --ops.",
         ) from None
     return Serving(server, state)
 
