@@ -309,7 +309,8 @@ def _compare(own: bytes, hashes: bytes, notes: list[Note], first: int, unsigned_
     signed = sizes[-1] if sizes else 0
 
     # 3. which leaf hashes the checkpoints speak for, and how far
-    by_hashes, by_log = roots_at(reference, sizes), roots_at(whole_log, sizes)
+    by_hashes = roots_at(reference, sizes)
+    by_log = by_hashes if whole_log == reference else roots_at(whole_log, sizes)
     trusted_hashes, wrong = _agreed(notes, by_hashes)
     trusted_log, _ = _agreed(notes, by_log)
     differing = _first_difference(whole_log, reference)
@@ -393,10 +394,9 @@ class Bundle:
 
     def __init__(self, path: Path) -> None:
         self._open: dict[str, Callable[[], IO[bytes] | None]] = {}
-        if path.is_dir():
-            for file in path.iterdir():
-                if file.is_file():
-                    self._open[file.name] = partial(_open_binary, file)
+        self._directory = path if path.is_dir() else None
+        if self._directory is not None:
+            self._list(self._directory)
         elif zipfile.is_zipfile(path):
             archive = zipfile.ZipFile(path)
             for member in archive.infolist():
@@ -410,6 +410,11 @@ class Bundle:
         else:
             raise ValueError(f"{path} is neither a directory nor a .zip nor a .tar")
 
+    def _list(self, directory: Path) -> None:
+        for file in directory.iterdir():
+            if file.is_file():
+                self._open[file.name] = partial(_open_binary, file)
+
     def read(self, name: str) -> bytes:
         """The whole of a file, or nothing when there is none."""
         file = self._open[name]() if name in self._open else None
@@ -419,6 +424,9 @@ class Bundle:
             return file.read()
 
     def entries(self) -> Iterator[bytes]:
+        """The lines of all log files in order. A log that is being written may have begun another file by now."""
+        if self._directory is not None:
+            self._list(self._directory)
         for name in sorted(name for name in self._open if name.startswith("entries-") and name.endswith(".log")):
             file = self._open[name]()
             if file is not None:

@@ -142,6 +142,20 @@ def test_a_write_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_bytes() == b"whole\nagain\n"
 
 
+def test_a_disk_that_is_full_at_start_is_one_sentence(disk: Disk) -> None:
+    async def scene() -> None:
+        (disk.home / "audit").mkdir(parents=True)
+        (disk.home / "recordings").mkdir()
+        disk.full()
+        with pytest.raises(OperatorError, match=r"cannot be (used|opened)"):
+            make(disk.home).start()
+        disk.works()
+        async with opened(disk.home) as chronicle:
+            await chronicle.intend(intent("e1"))
+
+    run(scene())
+
+
 def test_a_read_only_home_is_refused_at_start(tmp_path: Path) -> None:
     async def scene() -> None:
         async with opened(tmp_path):

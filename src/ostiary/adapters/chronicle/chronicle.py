@@ -17,7 +17,7 @@ from ostiary.adapters.chronicle.recorder import Recorder
 from ostiary.adapters.chronicle.signing import known_keys, load_signing_key, log_origin, make_signing_key
 from ostiary.audit.checkpoint import SigningKey
 from ostiary.audit.entries import encode_entry, entry_time
-from ostiary.model.errors import StorageUnavailableError
+from ostiary.model.errors import OperatorError, StorageUnavailableError
 from ostiary.ports import Frame, Receipt
 from ostiary.settings import MIB, Settings
 from ostiary.vault.sealing import RootKey
@@ -70,6 +70,12 @@ class Chronicle:
         try:
             key = load_signing_key(self.places, self._root_key, self.installation)
             opened = open_log(self.places)
+        except OSError as error:
+            self._unlock()
+            raise OperatorError(
+                f"The audit log in {self.places.audit} cannot be opened: {error.strerror}.",
+                "Free some space there and make every file readable and writable for this user.",
+            ) from error
         except BaseException:
             self._unlock()
             raise

@@ -69,6 +69,9 @@ class ExchangeIndex:
         with self._file.use() as database:
             start = position(database)
             durable = self._chronicle.size if self._chronicle else None
+            if durable == start.entry:
+                self._read = start.entry
+                return False
             until = durable
             if entries_max is not None:
                 until = start.entry + entries_max if durable is None else min(durable, start.entry + entries_max)
