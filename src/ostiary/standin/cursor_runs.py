@@ -12,11 +12,14 @@ FOREIGN_AGENT = "bc-00000000-0000-4000-8000-000000000403"
 
 ACTIVE = ("CREATING", "RUNNING")
 
+_DELTAS = {"assistant": "text-delta", "thinking": "thinking-delta"}
+"""Events that are told a second time as an `interaction_update`, which is what conversations are built from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One event of a run's stream. `after` counts steps of the run's pace since it began; `id` is empty for
-    `status` events, which cannot be resumed from."""
+    `status` and `interaction_update` events, which cannot be resumed from."""
 
     after: int
     event: str
@@ -44,9 +47,12 @@ def script_of(run_id: str, prompt: str, started_ms: int) -> tuple[Step, ...]:
         ),
         *(("assistant", {"text": word}) for word in words),
     ]
-    running = Step(1, "status", {"runId": run_id, "status": "RUNNING"})
-    steps = (Step(2 + n, event, data, f"{started_ms}-{n}") for n, (event, data) in enumerate(told))
-    return (running, *steps)
+    steps = [Step(1, "status", {"runId": run_id, "status": "RUNNING"})]
+    for n, (event, data) in enumerate(told):
+        steps.append(Step(2 + n, event, data, f"{started_ms}-{n}"))
+        if event in _DELTAS:
+            steps.append(Step(2 + n, "interaction_update", {"type": _DELTAS[event], "text": data["text"]}))
+    return tuple(steps)
 
 
 @dataclass(slots=True)
@@ -125,6 +131,10 @@ class Run:
         return {**tokens, "totalTokens": sum(tokens.values())}
 
 
+_KEPT = ("name", "env", "repos", "workOnCurrentBranch", "autoCreatePR", "metadata")
+"""Of the body an agent is created with; images are large and the rest may be secret."""
+
+
 @dataclass(slots=True)
 class Agent:
     id: str
@@ -178,13 +188,14 @@ class Agents:
         id = body.get("agentId") or f"bc-{uuid.uuid4()}"
         if id in self.by_id:
             raise agent_error(409, "agent_id_conflict", f"Agent {id} already exists.")
-        _prompt(body)
+        text = _prompt(body)
         if len(body.get("repos") or []) > 20:
             raise agent_error(400, "bad_request", "At most 20 repos are allowed.")
         for key in ("envVars", "mcpServers"):
             if len(body.get(key) or []) > 50:
                 raise agent_error(400, "bad_request", f"At most 50 {key} are allowed.")
-        agent = Agent(id, body, milliseconds())
+        kept = {key: body[key] for key in _KEPT if key in body}
+        agent = Agent(id, {**kept, "prompt": {"text": text}}, milliseconds())
         self.by_id[id] = agent
         self._begin(agent, body)
         return agent
