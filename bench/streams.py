@@ -12,6 +12,7 @@ from bench.latency import Percentiles, percentiles
 from bench.machine import BenchError
 
 SENT_AT = re.compile(rb'"content":" (\d+)~"')
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n")
 END = b"\r\n0\r\n\r\n"
 
 
@@ -50,6 +51,7 @@ class Reader(asyncio.Protocol):
         self.tally = tally
         self.tail = b""
         self.started = False
+        self.remaining: int | None = None
         self.finished = asyncio.get_running_loop().create_future()
         self.first = asyncio.get_running_loop().create_future()
 
@@ -62,10 +64,20 @@ class Reader(asyncio.Protocol):
         seen = self.tail + data
         self.tally.events += data.count(b"~")
         if not self.started:
-            if not seen.startswith(b"HTTP/1.1 200"):
+            head_end = seen.find(b"\r\n\r\n") + 4
+            if head_end == 3:
+                self.tail = seen
+                return
+            head = seen[:head_end].lower()
+            if not head.startswith(b"http/1.1 200"):
                 self.fail(f"unexpected answer: {seen[:200]!r}")
                 return
             self.started = True
+            # A proxy that has the whole answer may send its length instead of chunks.
+            length = LENGTH.search(head)
+            self.remaining = None if length is None else int(length[1]) + head_end - len(seen)
+        elif self.remaining is not None:
+            self.remaining -= len(data)
         if not self.first.done() and b"~" in data:
             self.tally.open += 1
             self.first.set_result(None)
@@ -76,13 +88,16 @@ class Reader(asyncio.Protocol):
                 last = match.end()
             seen = seen[last:]
         self.tail = seen[-400:] if self.paced else seen[-len(END) :]
-        if seen.endswith(END):
-            self.left -= 1
-            self.tail, self.started = b"", False
-            if self.left:
-                self.transport.write(self.message)
-            elif not self.finished.done():
-                self.finished.set_result(None)
+        if seen.endswith(END) if self.remaining is None else self.remaining == 0:
+            self._next()
+
+    def _next(self) -> None:
+        self.left -= 1
+        self.tail, self.started = b"", False
+        if self.left:
+            self.transport.write(self.message)
+        elif not self.finished.done():
+            self.finished.set_result(None)
 
     def connection_lost(self, error: Exception | None) -> None:
         self.fail("the proxy closed the connection")
@@ -94,17 +109,13 @@ class Reader(asyncio.Protocol):
                 waiting.set_result(None)
 
 
-async def _read_all(
-    port: int, message: bytes, connections: int, times: int, paced: bool
-) -> tuple[Tally, float]:
+async def _read_all(port: int, message: bytes, connections: int, times: int, paced: bool) -> tuple[Tally, float]:
     loop = asyncio.get_running_loop()
     tally = Tally()
     begun = time.monotonic()
     readers = []
     for number in range(connections):
-        _, reader = await loop.create_connection(
-            lambda: Reader(message, times, paced, tally), "127.0.0.1", port
-        )
+        _, reader = await loop.create_connection(lambda: Reader(message, times, paced, tally), "127.0.0.1", port)
         readers.append(reader)
         if paced and number % 10 == 9:  # streams that begin together would all send together
             await asyncio.sleep(0.013)
@@ -126,9 +137,7 @@ def bursts(port: int, path: str, token: str, connections: int, times: int, event
     return tally.events, seconds
 
 
-def paced(
-    port: int, path: str, token: str, connections: int, events: int, interval_ms: int
-) -> tuple[int, Percentiles]:
+def paced(port: int, path: str, token: str, connections: int, events: int, interval_ms: int) -> tuple[int, Percentiles]:
     """Events received, and how long after being sent each arrived."""
     message = order(path, token, f"paced {events} {interval_ms}")
     tally, _ = uvloop.run(_read_all(port, message, connections, 1, True))
@@ -151,9 +160,7 @@ class IdleStreams:
         for begin in range(0, count, 50):
             batch = []
             for _ in range(min(50, count - begin)):
-                _, reader = await loop.create_connection(
-                    lambda: Reader(message, 1, False, tally), "127.0.0.1", port
-                )
+                _, reader = await loop.create_connection(lambda: Reader(message, 1, False, tally), "127.0.0.1", port)
                 batch.append(reader)
             await asyncio.wait_for(asyncio.gather(*(reader.first for reader in batch)), 30)
             self._readers += batch
