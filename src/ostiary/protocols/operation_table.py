@@ -70,23 +70,37 @@ def _insert(root: _Node, operation: Operation) -> None:
 
 
 def _find(node: _Node, segments: list[str], index: int) -> Operation | None:
+    """The row below `node`. Walks straight on while there is one way only, which is nearly always."""
+    count = len(segments)
+    while index < count:
+        if node.patterns or node.rest is not None:
+            return _branch(node, segments, index)
+        segment = segments[index]
+        following = node.literals.get(segment)
+        if following is None:
+            if node.parameter is None or not segment:
+                return None
+            following = node.parameter
+        elif node.parameter is not None:
+            return _branch(node, segments, index)
+        node = following
+        index += 1
+    return node.operation
+
+
+def _branch(node: _Node, segments: list[str], index: int) -> Operation | None:
     """Literal text wins over a parameter, both over `**`; where a branch ends nowhere the next is tried."""
-    if index == len(segments):
-        return node.operation
     segment = segments[index]
-    following = node.literals.get(segment)
-    if following is not None:
-        found = _find(following, segments, index + 1)
-        if found is not None:
-            return found
-    for prefix, suffix, following in node.patterns:
-        enough = len(segment) > len(prefix) + len(suffix)
-        if enough and segment.startswith(prefix) and segment.endswith(suffix):
-            found = _find(following, segments, index + 1)
-            if found is not None:
-                return found
+    ways = [node.literals[segment]] if segment in node.literals else []
+    ways += [
+        following
+        for prefix, suffix, following in node.patterns
+        if len(segment) > len(prefix) + len(suffix) and segment.startswith(prefix) and segment.endswith(suffix)
+    ]
     if node.parameter is not None and segment:
-        found = _find(node.parameter, segments, index + 1)
+        ways.append(node.parameter)
+    for following in ways:
+        found = _find(following, segments, index + 1)
         if found is not None:
             return found
     return node.rest
