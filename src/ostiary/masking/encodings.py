@@ -8,6 +8,7 @@ from `Secret.reveal_for_injection()` inside expressions; no whole credential eve
 from base64 import b64encode
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ostiary.masking.pieces import Piece, any_case, either, in_turn, literal, one_of, optional, repeated
 from ostiary.model.secret import Secret
@@ -99,8 +100,7 @@ _ANY_WRAPPED_ESCAPE = in_turn([_LINE_WRAP, _ANY_ESCAPE])
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """`units` match the credential one after the other; a window's first unit has no separator
-    in front, and no way of writing its last one is the beginning of another.
+    """`units` match the credential one after the other. A window's first unit has no separator in front.
 
     `partial` matches every beginning of any unit but the first (and a little more, so that one expression serves
     them all): what may stand at the end of what has arrived of a stream after some whole units.
@@ -113,23 +113,19 @@ class Spelling:
 
     def windows(self) -> Iterator[tuple[Piece, ...]]:
         """The units in stretches of nearly equal length, each looked for on its own."""
-        start = 0
-        for last in _window_ends(len(self.units)):
-            yield self.units[start : last + 1]
-            start = last + 1
+        for start, end in pairwise((*_window_starts(len(self.units)), len(self.units))):
+            yield self.units[start:end]
 
 
-def _window_ends(units: int) -> tuple[int, ...]:
+def _window_starts(units: int) -> tuple[int, ...]:
     windows = -(-units // WINDOW_UNITS)
-    return tuple(units * (number + 1) // windows - 1 for number in range(windows))
+    return tuple(units * number // windows for number in range(windows))
 
 
 def text_spelling(secret: Secret) -> Spelling:
     """Plain, percent-encoded (up to four times over), JSON- or C-escaped, as HTML character references."""
     write = _character if _in_detail(secret) else _plain_character
-    closing = _window_ends(len(secret.reveal_for_injection()))
-    units = [write(codes, closing=index in closing) for index, codes in enumerate(_codes(secret))]
-    return Spelling(tuple(units), _ANY_ESCAPE, _telling_bytes(secret))
+    return Spelling(tuple(write(codes) for codes in _codes(secret)), _ANY_ESCAPE, _telling_bytes(secret))
 
 
 def utf16_spelling(secret: Secret) -> Spelling:
@@ -151,15 +147,14 @@ def base64_spelling(secret: Secret, lead_bytes: int = 0, before: bytes = b"", af
     """
     in_detail = _in_detail(secret)
     text_bytes = lead_bytes + len(before) + len(secret.reveal_for_injection()) + len(after)
-    closing = _window_ends(_digits_of(text_bytes) - lead_bytes)
+    starts = _window_starts(_digits_of(text_bytes) - lead_bytes)
     units = []
     for index, codes in enumerate(_base64_digits(secret, lead_bytes, before, after)):
         if in_detail or not codes.isalnum():
-            unit = _plain_character(codes, closing=index in closing)
+            unit = _plain_character(codes)
         else:
             unit = one_of(codes)
-        starts_window = index == 0 or index - 1 in closing
-        may_wrap = not starts_window and (in_detail or (lead_bytes + index) % 4 == 0)
+        may_wrap = index not in starts and (in_detail or (lead_bytes + index) % 4 == 0)
         units.append(in_turn([_LINE_WRAP, unit]) if may_wrap else unit)
     telling = _digits_of(len(before) + _telling_bytes(secret))
     return Spelling(tuple(units), _ANY_WRAPPED_ESCAPE, telling)
@@ -210,21 +205,21 @@ def _alphabets(digit: int) -> bytes:
     return _URL_SAFE.get(digit, bytes((digit,)))
 
 
-def _character(codes: bytes, *, closing: bool) -> Piece:
-    """`closing`: no way of writing it is the beginning of another, so that a match is known when it is complete."""
-    introduced = {
-        b"%": in_turn([_PERCENT_SIGN, _hex_pair(codes)]),
-        b"\\": in_turn([_BACKSLASHES, either(_after_backslash(codes))]),
-        b"&": in_turn([_AMPERSAND, either(_after_ampersand(codes)), *([] if closing else [_ENTITY_END])]),
-    }
-    escapes = [escape for introducer, escape in introduced.items() if not closing or introducer not in codes]
-    return either([one_of(codes + b"+" if b" " in codes else codes), *escapes])
+def _character(codes: bytes) -> Piece:
+    return either(
+        [
+            one_of(codes + b"+" if b" " in codes else codes),
+            in_turn([_PERCENT_SIGN, _hex_pair(codes)]),
+            in_turn([_BACKSLASHES, either(_after_backslash(codes))]),
+            in_turn([_AMPERSAND, either(_after_ampersand(codes)), _ENTITY_END]),
+        ]
+    )
 
 
-def _plain_character(codes: bytes, *, closing: bool) -> Piece:
+def _plain_character(codes: bytes) -> Piece:
     """Without what no encoder does to letters and digits."""
     if not codes.isalnum():
-        return _character(codes, closing=closing)
+        return _character(codes)
     pair = _hex_pair(codes)
     return either([one_of(codes), in_turn([literal(b"%"), pair]), in_turn([literal(b"\\u00"), pair])])
 
@@ -263,6 +258,6 @@ def _hex_digit(values: Collection[int]) -> Piece:
 
 
 def _separated(pieces: Sequence[Piece], separator: Piece, any_piece: Piece, telling_units: int) -> Spelling:
-    starts = {0, *(last + 1 for last in _window_ends(len(pieces)))}
+    starts = _window_starts(len(pieces))
     units = tuple(piece if index in starts else in_turn([separator, piece]) for index, piece in enumerate(pieces))
     return Spelling(units, in_turn([separator, any_piece]), telling_units)
