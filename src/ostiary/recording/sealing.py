@@ -35,6 +35,7 @@ COMPRESS_FROM_BYTES = 2048
 PART_MAX_BYTES = 256 * 1024 * 1024
 MAGIC = b"OsP1"
 HEADER = struct.Struct(">4sBBII32s")
+_CONTEXT = struct.Struct(">BBI")
 
 _INNER_PAD = int.from_bytes(b"\x36" * 64, "big")
 _OUTER_PAD = int.from_bytes(b"\x5c" * 64, "big")
@@ -77,10 +78,8 @@ class PartHeader:
         return self.header_bytes + self.ciphertext_bytes
 
 
-def associated_data(installation: str, exchange: str, number: int, coding: int) -> bytes:
-    return b"%d:%b%d:%b%d:%d" % (
-        len(installation), installation.encode(), len(exchange), exchange.encode(), number, coding,
-    )  # fmt: skip
+def _associated_data(installation: str, name: bytes, number: int, coding: int) -> bytes:
+    return _CONTEXT.pack(coding, len(name), number) + name + installation.encode()
 
 
 def seal_part(
@@ -104,9 +103,8 @@ def seal_part(
     name = exchange.encode()
     if len(name) > 255 or len(plaintext) > PART_MAX_BYTES:
         raise ValueError("the exchange id or the part is too long")
-    sealed = cipher.encrypt(
-        number.to_bytes(12, "big"), plaintext, associated_data(installation, exchange, number, coding)
-    )
+    context = _associated_data(installation, name, number, coding)
+    sealed = cipher.encrypt(number.to_bytes(12, "big"), plaintext, context)
     return HEADER.pack(MAGIC, coding, len(name), number, len(sealed), salt) + name + sealed
 
 
@@ -132,7 +130,7 @@ def open_part(key: SegmentKey, installation: str, header: PartHeader, ciphertext
     """
     if header.coding == ERASED:
         raise NotFoundError("This recording was erased.", "Its entries in the audit log remain.")
-    context = associated_data(installation, header.exchange, header.number, header.coding)
+    context = _associated_data(installation, header.exchange.encode(), header.number, header.coding)
     try:
         plaintext = key.cipher(header.salt).decrypt(header.number.to_bytes(12, "big"), ciphertext, context)
         if header.coding == ZSTD:

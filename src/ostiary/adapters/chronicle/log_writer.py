@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 PART = "log"
 GROUP_MAX_ENTRIES = 4096
+NOTES_WAIT_S = 0.01
 HASHED_AT_ONCE = 64
 """Entries put into the tree before other threads may have the interpreter: well under a millisecond."""
 
@@ -105,25 +106,41 @@ class LogWriter(threading.Thread):
     # ── gathering ──
 
     def _gather(self) -> tuple[list[bytes], list[Waiting]]:
-        """Everything that waits; sleeps until something does, a checkpoint is due or a retry is."""
+        """Everything that waits; sleeps until something does, a checkpoint is due or a retry is.
+
+        Entries that nobody waits for alone are held for `NOTES_WAIT_S`: the next intent takes them along, and does
+        not have to wait for a sync of theirs.
+        """
         lines: list[bytes] = []
         futures: list[Waiting] = []
-        try:
-            item = self.items.get(timeout=self._patience())
+        urgent = self._take(lines, futures, self._patience())
+        if lines and not urgent and self._failed_since is None:
+            until = time.monotonic() + NOTES_WAIT_S
+            while not urgent and len(lines) < GROUP_MAX_ENTRIES and (left := until - time.monotonic()) > 0:
+                urgent = self._take(lines, futures, left)
+        return lines, futures
+
+    def _take(self, lines: list[bytes], futures: list[Waiting], timeout_s: float | None) -> bool:
+        """Move what waits from the queue to the lists. Whether somebody waits for any of it."""
+        urgent = False
+        with suppress(Empty):
+            item = self.items.get(timeout=timeout_s)
             while True:
                 if type(item) is tuple:
-                    lines.append(item[0])
-                    futures.append(item[1])
+                    line, future = item
+                    lines.append(line)
+                    futures.append(future)
+                    urgent = urgent or future is not None
                     if len(lines) >= GROUP_MAX_ENTRIES:
                         break
-                elif item is None:
-                    self._stopping = True
                 else:
-                    self._told.append(item)  # type: ignore[arg-type]
+                    urgent = True
+                    if item is None:
+                        self._stopping = True
+                    else:
+                        self._told.append(item)  # type: ignore[arg-type]
                 item = self.items.get_nowait()
-        except Empty:
-            pass
-        return lines, futures
+        return urgent
 
     def _patience(self) -> float | None:
         if self._failed_since is not None:
