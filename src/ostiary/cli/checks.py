@@ -248,7 +248,8 @@ def _connection(connection: dict[str, Any], unset: set[str]) -> Iterator[Report]
     try:
         addresses = asyncio.run(admitted_addresses(upstream, bool(connection.get("allow_private"))))
     except OstiaryError as error:
-        yield Report("fail", "connections", f"{name}: {error.sentence}", error.next_step)
+        advice = error.next_step if "resolve" not in error.sentence else "Check the name, and this machine's DNS."
+        yield Report("fail", "connections", f"{name} ({url.hostname}): {error.sentence}", advice)
     else:
         yield Report(
             "ok",
