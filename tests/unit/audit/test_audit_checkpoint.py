@@ -16,10 +16,7 @@ HEAD = Checkpoint("log.example/1", 7, bytes(range(32)))
 
 def test_the_key_and_signature_of_the_go_note_package() -> None:
     key = parse_key("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")
-    text = (
-        b"If you think cryptography is the answer to your problem,\n"
-        b"then you don't know what your problem is.\n"
-    )
+    text = b"If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
     blob = base64.b64decode(
         "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM="
     )
@@ -57,9 +54,7 @@ def test_pure_python_ed25519_agrees_with_the_standard(public: str, signature: st
 
 def test_a_checkpoint_comes_back_from_its_note() -> None:
     note = sign_checkpoint(HEAD, OLD)
-    assert note.startswith(
-        b"log.example/1\n7\n" + base64.b64encode(HEAD.root) + b"\n\n\xe2\x80\x94 log.example/1 "
-    )
+    assert note.startswith(b"log.example/1\n7\n" + base64.b64encode(HEAD.root) + b"\n\n\xe2\x80\x94 log.example/1 ")
     assert open_checkpoint(note, [OLD.key]) == HEAD
 
 

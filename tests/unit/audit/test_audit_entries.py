@@ -16,9 +16,7 @@ def test_a_line_feed_in_a_value_does_not_begin_a_new_entry() -> None:
     assert decode_entry(line) == {"target": '/a\n{"v":1}\r\x1b[31m\x00'}
 
 
-@pytest.mark.parametrize(
-    "entry", [{"a": b"bytes"}, {"a": "\ud800"}, {1: "a"}, {"a": "x" * (1 << 20)}, {"a": 1 << 80}]
-)
+@pytest.mark.parametrize("entry", [{"a": b"bytes"}, {"a": "\ud800"}, {1: "a"}, {"a": "x" * (1 << 20)}, {"a": 1 << 80}])
 def test_what_cannot_be_an_entry_is_refused_without_its_value(entry: dict[str, object]) -> None:
     with pytest.raises(OperatorError) as raised:
         encode_entry(entry)

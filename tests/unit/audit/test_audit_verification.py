@@ -28,9 +28,7 @@ def note(size: int, *keys: SigningKey) -> bytes:
 NOTES = b"".join(note(size) for size in (3, 8, 20))
 
 
-def judge(
-    lines: list[bytes], hashes: list[bytes] | None = None, notes: bytes = NOTES, **options: object
-) -> Verdict:
+def judge(lines: list[bytes], hashes: list[bytes] | None = None, notes: bytes = NOTES, **options: object) -> Verdict:
     known = b"".join(HASHES if hashes is None else hashes)
     return verify_log(lines, known, notes, [KEY.key, NEXT.key], **options)  # type: ignore[arg-type]
 
@@ -65,9 +63,7 @@ def swapped(lines: list[bytes], at: int, other: int) -> list[bytes]:
         ("swapped", lambda at: swapped(LINES, at, 19) if at < 19 else swapped(LINES, 2, 19)),
     ],
 )
-def test_tampering_names_the_entry(
-    problem: str, tamper: Callable[[int], list[bytes]], hash_file: str, at: int
-) -> None:
+def test_tampering_names_the_entry(problem: str, tamper: Callable[[int], list[bytes]], hash_file: str, at: int) -> None:
     lines = tamper(at)
     first_bad = next(
         (number for number, (old, new) in enumerate(zip(LINES, lines, strict=False)) if old != new),
@@ -177,9 +173,7 @@ def test_a_partial_export_is_checked_from_its_first_entry() -> None:
 @pytest.mark.parametrize("ending", ["", ".zip", ".tar", ".tar.gz"])
 def test_a_bundle_is_checked_by_the_verifier_inside_it(tmp_path: Path, ending: str) -> None:
     target = tmp_path / f"bundle{ending}"
-    files = list(
-        bundle_files(LINES[4:], b"".join(HASHES), NOTES, [KEY.key], first=4, made_at="2026-01-01T00:00:00Z")
-    )
+    files = list(bundle_files(LINES[4:], b"".join(HASHES), NOTES, [KEY.key], first=4, made_at="2026-01-01T00:00:00Z"))
     write_bundle(target, files)
     assert verify_directory(target).whole
     verifier = tmp_path / VERIFIER_NAME
@@ -201,9 +195,7 @@ def test_a_tampered_bundle_fails_outside_too(tmp_path: Path) -> None:
     result = subprocess.run(run, capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert "First bad entry: 11." in result.stdout
-    assert (
-        subprocess.run([*run[:-1], str(tmp_path / "none")], capture_output=True, check=False).returncode == 2
-    )
+    assert subprocess.run([*run[:-1], str(tmp_path / "none")], capture_output=True, check=False).returncode == 2
 
 
 def test_many_checkpoints_without_a_fast_library_check_the_last_and_the_deciding(
