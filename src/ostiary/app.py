@@ -38,12 +38,13 @@ from ostiary.control.services import (
     TokenService,
 )
 from ostiary.control.services.admin_log import AdminLog
+from ostiary.control.services.housekeeping import keep_house
 from ostiary.control.socket import Serving, serve_tcp, serve_unix
 from ostiary.gateway.admission import HostList
 from ostiary.gateway.asking import Asking
 from ostiary.gateway.authenticator import Authenticator
 from ostiary.gateway.deadlines import Sweeper
-from ostiary.gateway.exchange import House, new_identity
+from ostiary.gateway.exchange import House
 from ostiary.gateway.live import LiveExchanges
 from ostiary.gateway.metrics import Metrics
 from ostiary.gateway.ops import Check, ops_app
@@ -51,7 +52,7 @@ from ostiary.gateway.refusals import RefusalBook
 from ostiary.gateway.route import Snapshot
 from ostiary.gateway.server import GatewayServer
 from ostiary.gateway.snapshots import SnapshotBuilder
-from ostiary.gateway.state import Exchange
+from ostiary.gateway.state import Exchange, Identities
 from ostiary.gateway.trust import server_context
 from ostiary.model.connection import Connection
 from ostiary.model.decision import Deny
@@ -167,22 +168,25 @@ class Application:
             store.configurations, self._kinds, self._changed, log
         )
         console_url = f"{'https' if tls else 'http'}://{addresses['console']}"
+        identities = Identities()
         self._house = House(
             snapshot=Snapshot(0, {}, Policy(())),
             settings=settings,
             loop=loop,
             authenticator=self._authenticator,
             chronicle=chronicle,
-            sessions=SessionBook(lambda: new_identity("se_", time.time()), settings.session_gap_s),
+            sessions=SessionBook(lambda: identities.new("se_", time.time()), settings.session_gap_s),
             asking=Asking(desk, console_url),
             hosts=HostList(settings.allowed_hosts),
             live=self._live,
             metrics=self._metrics,
             refusals=RefusalBook(chronicle, loop, time.time),
+            identities=identities,
         )
         await self._changed()
         index = self._index = ExchangeIndex(settings.home, root_key, store.installation, chronicle)
         self._background(index.follow())
+        self._background(keep_house(store.tokens, desk))
         history = RecordedHistory(index, chronicle)
         services = Services(
             status=StatusService(self._status),
@@ -333,8 +337,8 @@ class Application:
         else:
             lines += [
                 "No connection yet. In another terminal:",
-                f"  ostiary{home} apply -f deploy/examples/cursor.yaml     # what may be reached, and who may do what",
-                f"  ostiary{home} secret set cursor-key                     # paste the real API key; it is never shown again",
+                f"  ostiary{home} apply -f deploy/examples/cursor.yaml   # what may be reached, and who may do what",
+                f"  ostiary{home} secret set cursor-key   # paste the real API key; it is never shown again",
                 f"  ostiary{home} token create --actor you --groups engineering   # what the tool gets instead",
             ]
         return "\n".join(lines)

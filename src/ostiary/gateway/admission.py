@@ -12,6 +12,21 @@ from ostiary.protocols.targets import Target, TargetError, parse_target, query_h
 
 _REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE", b"TRACK"})
 _JUDGED_HOSTS = 256
+_REMEMBERED_TARGETS = 4096
+_REMEMBERED_TARGET_BYTES = 512
+_ADMITTED: "dict[bytes, Admitted]" = {}
+_HOST = int(RequestField.HOST)
+_UPGRADE = int(RequestField.UPGRADE)
+_HARMLESS = tuple(
+    int(fate)
+    for fate in (
+        RequestField.CONNECTION,
+        RequestField.CREDENTIAL,
+        RequestField.ACCEPT_ENCODING,
+        RequestField.CONTENT_TYPE,
+        RequestField.CONTENT_LENGTH,
+    )
+)
 _LOOPBACK_NAMES = frozenset({b"localhost", b"ip6-localhost"})
 
 
@@ -67,8 +82,10 @@ def admit(head: RequestHead, hosts: HostList) -> Admitted:
         raise GatewayRefusal(405, "not_allowed_here", f"{head.method.decode()} is not answered here.", close=True)
     authority = b""
     for _name, value, fate in head.special:
-        if fate == RequestField.HOST:
+        if fate == _HOST:
             authority = value
+        elif fate in _HARMLESS:
+            continue
         elif fate == RequestField.ORIGIN:
             _refuse_foreign_origin(value, head)
         elif fate == RequestField.FETCH_SITE:
@@ -93,11 +110,18 @@ def admit(head: RequestHead, hosts: HostList) -> Admitted:
             "Add the name to OSTIARY_ALLOWED_HOSTS if it is one of yours.",
             close=True,
         )
+    known = _ADMITTED.get(head.target)
+    if known is not None:
+        return known
+    return _read_target(head.target, authority)
+
+
+def _read_target(target: bytes, authority: bytes) -> Admitted:
     try:
-        target = parse_target(head.target, authority)
+        parsed = parse_target(target, authority)
     except TargetError as error:
         raise GatewayRefusal(400, "ambiguous_request", str(error), close=True) from None
-    if query_has_token(target.query):
+    if query_has_token(parsed.query):
         raise GatewayRefusal(
             400,
             "bad_request",
@@ -105,8 +129,14 @@ def admit(head: RequestHead, hosts: HostList) -> Admitted:
             "Send it as `Authorization: Bearer` or `x-api-key`, and revoke this one.",
             close=True,
         )
-    _, name, rest = target.path.split(b"/", 2) if target.path.count(b"/") > 1 else (b"", target.path[1:], b"")
-    return Admitted(name, Target(b"/" + rest, target.query))
+    _, name, *rest = parsed.path.split(b"/", 2)
+    admitted = Admitted(name, Target(b"/" + rest[0] if rest else b"/", parsed.query))
+    # Tools repeat most targets. An absolute form depends on the authority and is read every time.
+    if target[:1] == b"/" and len(target) <= _REMEMBERED_TARGET_BYTES:
+        if len(_ADMITTED) >= _REMEMBERED_TARGETS:
+            _ADMITTED.clear()
+        _ADMITTED[target] = admitted
+    return admitted
 
 
 def _refuse_foreign_origin(origin: bytes, head: RequestHead) -> None:
@@ -128,7 +158,7 @@ def _cross_site() -> GatewayRefusal:
 def refuse_upgrade(head: RequestHead) -> None:
     """WebSockets are answered 426 so that tools fall back to plain requests; `h2c` is ignored (B13)."""
     for _name, value, fate in head.special:
-        if fate == RequestField.UPGRADE and b"websocket" in value.lower():
+        if fate == _UPGRADE and b"websocket" in value.lower():
             raise GatewayRefusal(
                 426, "not_allowed_here", "This connection has no WebSocket form.", "Send a plain request."
             )

@@ -102,6 +102,8 @@ class Asking:
                     asked_at=now,
                     expires_at=now + ask.terms.expires_s,
                     exchange=exchange.id,
+                    actor_kind=actor.kind,
+                    reason_required=ask.terms.reason_required,
                 )
             )
         except RefusedError as error:

@@ -12,6 +12,7 @@ from ostiary.protocols.header_rules import RequestField
 from ostiary.protocols.heads import RequestHead
 
 _CACHED_TOKENS = 65_536
+_CREDENTIAL = int(RequestField.CREDENTIAL)
 _NEXT = "Get a fresh token with `ostiary token create` and put it where the API key goes."
 
 
@@ -19,7 +20,7 @@ def presented_token(head: RequestHead) -> bytes:
     """The one token in the request, from any place the contract allows. Raises `GatewayRefusal`."""
     found: bytes | None = None
     for name, value, fate in head.special:
-        if fate != RequestField.CREDENTIAL:
+        if fate != _CREDENTIAL:
             continue
         token = _from_authorization(value) if name == b"authorization" else value
         if token is None:

@@ -312,7 +312,8 @@ class ClientConnection(asyncio.Protocol):
                 self.deadline = NEVER if paused else self._loop.time() + self._settings.client_body_timeout_s
 
     def write(self, data: bytes) -> None:
-        self.transport.write(data)
+        if not self.transport.is_closing():
+            self.transport.write(data)
 
     def finish(self, keep_alive: bool) -> None:
         """The answer is out. Read the next request, or close — gently, so that the answer is not lost to a reset."""
@@ -329,15 +330,14 @@ class ClientConnection(asyncio.Protocol):
         self._pause(False)
         if self._buffer:
             self.deadline = self._loop.time() + self._settings.client_head_timeout_s
-            data, self._buffer = self._buffer, b""
-            self._loop.call_soon(self._resume_head, data)
+            self._loop.call_soon(self._resume_head)
         else:
             self.deadline = self._loop.time() + self._settings.client_idle_timeout_s
 
-    def _resume_head(self, data: bytes) -> None:
-        if self._phase is _Phase.HEAD:
-            data += self._buffer
-            self._buffer = b""
+    def _resume_head(self) -> None:
+        """Read what the client pipelined, unless newer bytes already made that happen."""
+        if self._phase is _Phase.HEAD and self._buffer:
+            data, self._buffer = self._buffer, b""
             self._read_head(data)
 
     def _linger(self) -> None:

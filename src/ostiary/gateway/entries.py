@@ -1,9 +1,12 @@
 """The audit entries an exchange leaves: the intent before it is sent, the outcome after, or the refusal."""
 
+from functools import cache
+
 from ostiary.gateway.state import Entry, Exchange
 from ostiary.model.actor import Actor
 from ostiary.model.decision import Allow, Ask, Decision, Deny
 from ostiary.model.errors import GatewayRefusal
+from ostiary.model.operation import Class
 from ostiary.protocols.targets import redacted_target
 
 _SHOWN_TARGET_BYTES = 2048
@@ -26,6 +29,11 @@ def _decision_fields(decision: Decision) -> Entry:
             return {"effect": "deny"}
         case Deny(rule=rule):
             return {"effect": "deny", "rule": rule}
+
+
+@cache
+def _class_names(classes: frozenset[Class]) -> list[str]:
+    return sorted(each.value for each in classes)
 
 
 def _common(kind: str, at: str, exchange: Exchange) -> Entry:
@@ -53,7 +61,9 @@ def intent(at: str, exchange: Exchange) -> Entry:
     """Written and durable before a byte goes to the upstream."""
     entry = _common("exchange.intent", at, exchange)
     entry["session"] = exchange.session
-    entry["classes"] = sorted(exchange.operation.classes)
+    entry["classes"] = _class_names(exchange.operation.classes)
+    if exchange.tool_session is not None:
+        entry["tool_session"] = exchange.tool_session
     if exchange.approval is not None:
         entry["approval"] = {"id": exchange.approval, "by": exchange.approved_by}
     return entry
@@ -71,7 +81,7 @@ def outcome(at: str, exchange: Exchange, duration_us: int) -> Entry:
         "time": at,
         "exchange": exchange.id,
         "session": exchange.session,
-        "intent": exchange.intent_index,
+        "intent": exchange.receipt.index if exchange.receipt is not None else -1,
         "status": exchange.status,
         "end": end,
         "request_bytes": exchange.request_bytes,

@@ -1,10 +1,14 @@
-"""One exchange's journey: the order of the stages, and the only place that knows it."""
+"""One exchange's journey: the order of the stages, and the only place that knows it.
+
+Stages that need not wait run in callbacks, one after the other; only those that wait (a person, a secret's provider,
+a new connection) take a task. What a stage must not forget when it fails stands in `_refuse` and `_end`.
+"""
 
 import asyncio
 import logging
-import os
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from ostiary.gateway import entries
 from ostiary.gateway.admission import HostList, admit, find_route, refuse_upgrade
@@ -12,19 +16,17 @@ from ostiary.gateway.answers import error_answer
 from ostiary.gateway.asking import Asking
 from ostiary.gateway.authenticator import Authenticator
 from ostiary.gateway.client import ClientConnection
-from ostiary.gateway.forwarding import Forwarder
+from ostiary.gateway.forwarding import send
 from ostiary.gateway.live import LiveExchanges
 from ostiary.gateway.metrics import Metrics
 from ostiary.gateway.refusals import RefusalBook
 from ostiary.gateway.relay import Relay
-from ostiary.gateway.route import Armed, Route, Snapshot
-from ostiary.gateway.state import Exchange, WallClock
+from ostiary.gateway.route import Route, Snapshot
+from ostiary.gateway.state import Exchange, Identities, WallClock, now_s
 from ostiary.gateway.upload import Upload
 from ostiary.gateway.upstream import UpstreamConnection
-from ostiary.model.actor import Actor
-from ostiary.model.decision import Allow, Ask, Deny
+from ostiary.model.decision import Ask, Deny
 from ostiary.model.errors import GatewayRefusal, StorageUnavailableError
-from ostiary.model.operation import UNKNOWN_OPERATION
 from ostiary.ports import HEAD, REQUEST, Chronicle, Receipt
 from ostiary.protocols.heads import RequestHead
 from ostiary.recording.sessions import SessionBook
@@ -44,11 +46,7 @@ _NOT_READY = GatewayRefusal(
 )
 _GONE = GatewayRefusal(499, "client_gone", "The client went away before anything was sent.")
 _INTERNAL = GatewayRefusal(500, "internal", "Ostiary failed on this request; nothing of the answer is passed on.")
-
-
-def new_identity(prefix: str, now: float) -> str:
-    """An id that sorts by time: 48 bits of milliseconds, 80 random bits."""
-    return f"{prefix}{int(now * 1000):012x}{os.urandom(10).hex()}"
+_WENT_AWAY = "cut: client went away"
 
 
 @dataclass(slots=True)
@@ -66,16 +64,8 @@ class House:
     live: LiveExchanges
     metrics: Metrics
     refusals: RefusalBook
+    identities: Identities
     accepting: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What was judged and may now be sent. `body` is set when it had to be read for the judgement."""
-
-    route: Route
-    armed: Armed | None
-    body: bytes | None
 
 
 class Journeys:
@@ -84,55 +74,48 @@ class Journeys:
     def __init__(self, house: House) -> None:
         self._house = house
         self._clock = WallClock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._running: set[Exchange] = set()
+        self._all_done: asyncio.Event | None = None
 
     @property
     def running(self) -> int:
-        return len(self._tasks)
+        return len(self._running)
 
     async def all_done(self, timeout_s: float) -> None:
         """Wait until no exchange runs, at most so long."""
-        if self._tasks:
-            await asyncio.wait(tuple(self._tasks), timeout=timeout_s)
+        if self._running:
+            self._all_done = asyncio.Event()
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._all_done.wait()
+            except TimeoutError:
+                pass
+
+    # -- the stages, in order
 
     def take(self, client: ClientConnection, head: RequestHead) -> None:
-        house = self._house
-        exchange = Exchange(new_identity("ex_", time.time()), house.loop.time(), client, head)
-        task = house.loop.create_task(self._travel(exchange))
-        client.on_gone = task.cancel
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _travel(self, exchange: Exchange) -> None:
+        """Stages 1 to 5; then 6 in a task where somebody must be waited for, else straight on to 8."""
+        now = time.time()
+        exchange = Exchange(self._house.identities.new("ex_", now), now_s(), client, head)
+        client.on_gone = partial(self._gone, exchange)
+        self._running.add(exchange)
         try:
-            plan = await self._judge(exchange)
-            receipt = await self._intend(exchange)
+            ask = self._judge(exchange, now)
+            route = exchange.route
+            if ask is None and route is not None:
+                exchange.armed = route.armed(exchange.operation)
+                if exchange.armed is not None or route.connection.secret is None:
+                    self._intend(exchange, now)
+                    return
+            exchange.task = self._house.loop.create_task(self._wait(exchange, ask, now))
         except GatewayRefusal as refusal:
             self._refuse(exchange, refusal)
-            self._note_refusal(exchange, refusal)
-        except asyncio.CancelledError:
-            self._note_refusal(exchange, _GONE)
         except Exception:  # noqa: BLE001 - the outermost loop of one exchange
-            self._note_refusal(exchange, self._fail(exchange))
-        else:
-            try:
-                await self._forward(exchange, plan, receipt)
-            except GatewayRefusal as refusal:
-                exchange.end = f"failed: {refusal.code}"
-                self._refuse(exchange, refusal)
-            except asyncio.CancelledError:
-                if exchange.end == "complete":
-                    exchange.end = "cut: client went away"
-            except Exception:  # noqa: BLE001 - the outermost loop of one exchange
-                exchange.end = "failed: internal"
-                self._fail(exchange)
-            finally:
-                self._conclude(exchange)
-        exchange.client.finish(exchange.head.keep_alive)
+            self._fail(exchange)
 
-    async def _judge(self, exchange: Exchange) -> Plan:
-        """Stages 1 to 7. Raises `GatewayRefusal`."""
-        house, head, client = self._house, exchange.head, exchange.client
+    def _judge(self, exchange: Exchange, now: float) -> Ask | None:
+        """Stages 1 to 5. Returns the asking where a person must agree. Raises `GatewayRefusal`."""
+        house, head = self._house, exchange.head
         if not house.accepting:
             raise _NOT_READY
         snapshot = house.snapshot
@@ -140,14 +123,11 @@ class Journeys:
         admitted = admit(head, house.hosts)
         exchange.target = admitted.target
         # 2. Identify.
-        now = time.time()
-        actor = exchange.actor = house.authenticator.identify(head, now, client.peer)
+        actor = exchange.actor = house.authenticator.identify(head, now, exchange.client.peer)
         # 3. Route.
         route = exchange.route = find_route(snapshot, actor, admitted.name)
         # 4. Read the operation.
-        operation = exchange.operation = (
-            route.table.match(head.method.decode("ascii"), admitted.target.path.decode("ascii")) or UNKNOWN_OPERATION
-        )
+        operation = exchange.operation = route.operation(head.method, admitted.target.path)
         refuse_upgrade(head)
         if operation.answer_status is not None:
             raise GatewayRefusal(
@@ -155,81 +135,143 @@ class Journeys:
             )
         # 5. Decide.
         decision = exchange.decision = route.decide(snapshot.policy, actor, operation)
-        body: bytes | None = None
-        match decision:
-            case Allow():
-                pass
-            case Deny(rule=rule, why=why):
-                raise GatewayRefusal(403, "no_rule" if rule is None else "denied", why)
-            case Ask():
-                # 6. Wait for a person, who sees the whole body.
-                body = await client.whole_body(house.settings.judged_body_max_bytes)
-                await house.asking.settle(exchange, actor, route, decision, body, new_identity("ap_", now), now)
-        # 9 needs the secret: a provider that is down must fail before the intent says that something is sent.
-        armed = route.armed(operation)
-        if armed is None and route.connection.secret is not None:
-            armed = await route.arm(operation)
-        exchange.session = house.sessions.session_for(_actor_key(actor), route.name, _tool_session(head, route), now)
-        return Plan(route, armed, body)
+        if isinstance(decision, Deny):
+            raise GatewayRefusal(403, "no_rule" if decision.rule is None else "denied", decision.why)
+        return decision if isinstance(decision, Ask) else None
 
-    async def _intend(self, exchange: Exchange) -> Receipt:
-        """Stage 8: no record, no forward."""
-        house = self._house
-        if not house.chronicle.healthy:
-            raise _AUDIT_UNAVAILABLE
+    async def _wait(self, exchange: Exchange, ask: Ask | None, now: float) -> None:
+        """Stage 6: the whole body is read, and a person sees it. And a secret's provider may take its time: one that
+        is down must fail before the intent says that something is sent."""
+        house, actor, route = self._house, exchange.actor, exchange.route
         try:
-            return await house.chronicle.intend(entries.intent(self._clock.text(time.time()), exchange))
-        except StorageUnavailableError:
-            raise _AUDIT_UNAVAILABLE from None
-
-    async def _forward(self, exchange: Exchange, plan: Plan, receipt: Receipt) -> None:
-        """Stages 9 to 12. Only a safe request without a body is tried again, once, and only when the kept connection
-        turned out to be stale before a byte of the answer came (E24)."""
-        safe = exchange.head.method in _SAFE_METHODS and not exchange.head.has_body
-        self._house.live.add(exchange)
-        upstream = await plan.route.pool.acquire(safe)
-        stale = upstream.reused and safe
-        refusal = await self._relay(exchange, plan, receipt, upstream)
-        if refusal is not None and stale and not upstream.received_anything and refusal.code != "upstream_timeout":
-            upstream = await plan.route.pool.acquire(safe, fresh=True)
-            refusal = await self._relay(exchange, plan, receipt, upstream)
-        if refusal is not None:
-            raise refusal
-
-    async def _relay(
-        self, exchange: Exchange, plan: Plan, receipt: Receipt, upstream: UpstreamConnection
-    ) -> GatewayRefusal | None:
-        """Send the request and relay the answer. The refusal to answer with instead, when nothing was sent yet."""
-        house, client = self._house, exchange.client
-        answered: asyncio.Future[GatewayRefusal | None] = house.loop.create_future()
-
-        def done(refusal: GatewayRefusal | None) -> None:
-            if not answered.done():
-                answered.set_result(refusal)
-
-        forwarder = Forwarder(exchange, plan.route, plan.armed, upstream)
-        relay = Relay(exchange, plan.armed, upstream, house.chronicle, house.settings, house.loop, done)
-        upload = Upload(exchange, forwarder, house.chronicle, house.settings, house.loop)
-        upstream.begin(relay, exchange.head.method == b"HEAD")
-        exchange.add_frame(house.loop.time(), REQUEST | HEAD, forwarder.recorded_head())
-        body = client.take_body() if plan.body is None else plan.body
-        complete = client.body_complete
-        if body:
-            upload.record(body)
-        if complete:
-            upload.record_end()
-        forwarder.send(receipt, body, complete)
-        if not complete:
-            client.deliver_body_to(upload)
-        try:
-            return await answered
+            if actor is None or route is None:
+                raise _INTERNAL
+            if ask is not None:
+                body = exchange.judged_body = await exchange.client.whole_body(house.settings.judged_body_max_bytes)
+                identity = house.identities.new("ap_", now)
+                await house.asking.settle(exchange, actor, route, ask, body, identity, now)
+            exchange.armed = route.armed(exchange.operation) or await route.arm(exchange.operation)
+            exchange.task = None
+            self._intend(exchange, time.time())
+        except GatewayRefusal as refusal:
+            self._refuse(exchange, refusal)
         except asyncio.CancelledError:
-            relay.stop(exchange.end if exchange.end != "complete" else "cut: client went away")
-            raise
+            self._refuse(exchange, _GONE)
+        except Exception:  # noqa: BLE001 - the outermost loop of one exchange
+            self._fail(exchange)
+
+    def _intend(self, exchange: Exchange, now: float) -> None:
+        """Stage 8: no record, no forward. Raises `GatewayRefusal`."""
+        house, actor, route = self._house, exchange.actor, exchange.route
+        if not house.chronicle.healthy or actor is None or route is None:
+            raise _AUDIT_UNAVAILABLE
+        exchange.tool_session = _tool_session(exchange.head, route)
+        exchange.session = house.sessions.session_for(actor.key, route.name, exchange.tool_session, now)
+        recorded = house.chronicle.intend(entries.intent(self._clock.text(now), exchange))
+        recorded.add_done_callback(partial(self._recorded, exchange))
+
+    def _recorded(self, exchange: Exchange, recorded: "asyncio.Future[Receipt]") -> None:
+        """The intent is durable, or it failed: on to an upstream connection."""
+        try:
+            receipt = exchange.receipt = recorded.result()
+        except (StorageUnavailableError, asyncio.CancelledError):
+            self._refuse(exchange, _AUDIT_UNAVAILABLE)
+            return
+        self._house.live.add(exchange)
+        route = exchange.route
+        if exchange.client_gone or route is None:
+            exchange.end = _WENT_AWAY
+            self._end(exchange, None)
+            return
+        upstream = route.pool.take_idle(self._is_safe(exchange))
+        if upstream is None:
+            exchange.task = self._house.loop.create_task(self._dial(exchange, route, receipt, fresh=False))
+        else:
+            self._send(exchange, route, receipt, upstream)
+
+    async def _dial(self, exchange: Exchange, route: Route, receipt: Receipt, fresh: bool) -> None:
+        try:
+            upstream = await route.pool.acquire(self._is_safe(exchange), fresh)
+            exchange.task = None
+            self._send(exchange, route, receipt, upstream)
+        except GatewayRefusal as refusal:
+            self._end(exchange, refusal)
+        except asyncio.CancelledError:
+            exchange.end = _WENT_AWAY if exchange.end == "complete" else exchange.end
+            self._end(exchange, None)
+        except Exception:  # noqa: BLE001 - the outermost loop of one exchange
+            self._fail(exchange)
+
+    def _send(self, exchange: Exchange, route: Route, receipt: Receipt, upstream: UpstreamConnection) -> None:
+        """Stages 9 and 10; the relay goes on with 11 and 12 and calls `_answered`."""
+        house, client = self._house, exchange.client
+        relay = exchange.relay = Relay(exchange, upstream, house.chronicle, house.settings, house.loop, self._answered)
+        body = client.take_body() if exchange.judged_body is None else exchange.judged_body
+        complete = client.body_complete
+        upstream.begin(relay, exchange.head.method == b"HEAD")
+        recorded_head, chunked = send(receipt, exchange, route, upstream, body, complete)
+        exchange.add_frame(REQUEST | HEAD, recorded_head)
+        if body or not complete:
+            Upload(exchange, upstream, house.chronicle, house.settings, house.loop).begin(body, complete, chunked)
+
+    def _answered(self, exchange: Exchange, upstream: UpstreamConnection, refusal: GatewayRefusal | None) -> None:
+        """The answer is out, or `refusal` is to be answered instead. Only a safe request without a body is tried
+        again, once, and only when the kept connection proved stale before a byte of the answer came (E24)."""
+        route, receipt = exchange.route, exchange.receipt
+        if (
+            refusal is not None
+            and refusal.code == "upstream_unreachable"
+            and upstream.reused
+            and not upstream.received_anything
+            and not exchange.retried
+            and self._is_safe(exchange)
+            and route is not None
+            and receipt is not None
+        ):
+            exchange.retried = True
+            exchange.relay = None
+            exchange.task = self._house.loop.create_task(self._dial(exchange, route, receipt, fresh=True))
+            return
+        self._end(exchange, refusal)
 
     # -- ends
 
+    def _end(self, exchange: Exchange, refusal: GatewayRefusal | None) -> None:
+        """Stage 13, for every exchange that had an intent. Then the client's next request."""
+        if exchange.concluded:
+            return
+        exchange.concluded = True
+        house = self._house
+        house.live.discard(exchange)
+        if refusal is not None:
+            exchange.end = f"failed: {refusal.code}"
+            self._answer(exchange, refusal)
+        duration_us = int((now_s() - exchange.started) * 1_000_000)
+        house.chronicle.conclude(
+            exchange.id, exchange.take_frames(), entries.outcome(self._clock.text(time.time()), exchange, duration_us)
+        )
+        house.metrics.concluded(exchange, duration_us)
+        self._leave(exchange)
+
     def _refuse(self, exchange: Exchange, refusal: GatewayRefusal) -> None:
+        """The end of every exchange that had no intent: answered, recorded, forgotten."""
+        if exchange.concluded:
+            return
+        exchange.concluded = True
+        house = self._house
+        self._answer(exchange, refusal)
+        house.refusals.note(entries.refused(self._clock.text(time.time()), exchange, refusal))
+        house.metrics.refused(refusal.code)
+        self._leave(exchange)
+
+    def _leave(self, exchange: Exchange) -> None:
+        exchange.task = None
+        self._running.discard(exchange)
+        if self._all_done is not None and not self._running:
+            self._all_done.set()
+        exchange.client.finish(exchange.head.keep_alive)
+
+    def _answer(self, exchange: Exchange, refusal: GatewayRefusal) -> None:
         """Send the refusal in the Kind's shape; close where the framing is in doubt or the body was not read."""
         client, head = exchange.client, exchange.head
         if refusal.close or not client.body_complete:
@@ -238,43 +280,42 @@ class Journeys:
         exchange.status = refusal.status
         client.write(error_answer(refusal, shape, exchange.id, head.method != b"HEAD", close=not head.keep_alive))
 
-    def _fail(self, exchange: Exchange) -> GatewayRefusal:
-        """The outermost loop of one exchange: nothing of the failure may reach the client."""
+    def _fail(self, exchange: Exchange) -> None:
+        """A defect of ours: nothing of it may reach the client, and the exchange still ends in the log."""
         _log.error("exchange.failed exchange=%s", exchange.id, exc_info=_log.isEnabledFor(logging.DEBUG))
-        if exchange.answered or exchange.first_byte_us:
-            exchange.client.abort()
-        else:
+        if exchange.receipt is None:
             self._refuse(exchange, _INTERNAL)
-        return _INTERNAL
+            return
+        if exchange.relay is not None:
+            exchange.relay.stop("failed: internal")
+        if exchange.first_byte_us:
+            exchange.client.abort()
+            self._end(exchange, None)
+        else:
+            self._end(exchange, _INTERNAL)
 
-    def _note_refusal(self, exchange: Exchange, refusal: GatewayRefusal) -> None:
-        house = self._house
-        house.refusals.note(entries.refused(self._clock.text(time.time()), exchange, refusal))
-        house.metrics.refused(refusal.code)
-
-    def _conclude(self, exchange: Exchange) -> None:
-        """Stage 13."""
-        house = self._house
-        house.live.discard(exchange)
-        duration_us = int((house.loop.time() - exchange.started) * 1_000_000)
-        house.chronicle.conclude(
-            exchange.id, exchange.take_frames(), entries.outcome(self._clock.text(time.time()), exchange, duration_us)
-        )
-        house.metrics.concluded(exchange, duration_us)
+    def _gone(self, exchange: Exchange) -> None:
+        """The client's connection is gone: stop whatever runs for it."""
+        exchange.client_gone = True
+        if exchange.task is not None:
+            exchange.task.cancel()
+        elif exchange.relay is not None and not exchange.concluded:
+            exchange.relay.stop(exchange.end if exchange.end != "complete" else _WENT_AWAY)
+            self._end(exchange, None)
 
     def refuse_unread(self, client: ClientConnection, refusal: GatewayRefusal) -> None:
         """Answer what could not be read as a request, and close."""
         house = self._house
         now = time.time()
-        identity = new_identity("ex_", now)
+        identity = house.identities.new("ex_", now)
         client.write(error_answer(refusal, "problem", identity, with_body=True, close=True))
         client.finish(keep_alive=False)
         house.refusals.note(entries.refused_unread(self._clock.text(now), identity, client.peer, refusal))
         house.metrics.refused(refusal.code)
 
-
-def _actor_key(actor: Actor) -> str:
-    return f"{actor.kind.value}:{actor.name}:{actor.agent or ''}"
+    @staticmethod
+    def _is_safe(exchange: Exchange) -> bool:
+        return exchange.head.method in _SAFE_METHODS and not exchange.head.has_body
 
 
 def _tool_session(head: RequestHead, route: Route) -> str | None:

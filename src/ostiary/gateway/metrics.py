@@ -1,5 +1,6 @@
 """Counters in the Prometheus text format. Labels hold connection names and codes, never anything a client chose."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
 
@@ -30,12 +31,7 @@ class Metrics:
         self._response_bytes += exchange.response_bytes
         self._duration_sum_us += duration_us
         duration_s = duration_us / 1_000_000
-        for position, bound in enumerate(_DURATION_BOUNDS_S):
-            if duration_s <= bound:
-                self._durations[position] += 1
-                break
-        else:
-            self._durations[-1] += 1
+        self._durations[bisect_left(_DURATION_BOUNDS_S, duration_s)] += 1
         for finding in exchange.findings:
             self._findings[(finding.detector, finding.place)] += finding.count
 

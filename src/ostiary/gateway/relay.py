@@ -13,8 +13,7 @@ from ostiary.gateway.response_rules import (
     may_hide_coding,
     unreadable,
 )
-from ostiary.gateway.route import Armed
-from ostiary.gateway.state import Exchange
+from ostiary.gateway.state import Exchange, now_s
 from ostiary.gateway.upstream import UpstreamConnection
 from ostiary.masking.injected import InjectedSecretStream
 from ostiary.model.errors import GatewayRefusal, StorageUnavailableError
@@ -39,16 +38,15 @@ class Relay:
     def __init__(
         self,
         exchange: Exchange,
-        armed: Armed | None,
         upstream: UpstreamConnection,
         chronicle: Chronicle,
         settings: Settings,
         loop: asyncio.AbstractEventLoop,
-        done: Callable[[GatewayRefusal | None], None],
+        done: "Callable[[Exchange, UpstreamConnection, GatewayRefusal | None], None]",
     ) -> None:
         self._exchange = exchange
         self._client = exchange.client
-        self._armed = armed
+        self._armed = exchange.armed
         self._upstream = upstream
         self._chronicle = chronicle
         self._settings = settings
@@ -85,8 +83,7 @@ class Relay:
             return
         self._head = head
         exchange.status = head.status
-        now = self._loop.time()
-        exchange.first_byte_us = int((now - exchange.started) * 1_000_000)
+        exchange.first_byte_us = int((now_s() - exchange.started) * 1_000_000)
         self._client.on_pressure = self._on_client_pressure
         bodiless = exchange.head.method == b"HEAD" or head.status in _BODILESS
         if bodiless:
@@ -202,7 +199,7 @@ class Relay:
         if room <= 0:
             return
         exchange.recorded_response_bytes += min(room, len(output))
-        if exchange.add_frame(self._loop.time(), RESPONSE, output if len(output) <= room else output[:room]):
+        if exchange.add_frame(RESPONSE, output if len(output) <= room else output[:room]):
             try:
                 self._chronicle.record(exchange.id, exchange.take_frames())
             except StorageUnavailableError:
@@ -260,7 +257,7 @@ class Relay:
         shown = status_line(head.status) + (b"\r\n".join(lines) + b"\r\n" if lines else b"")
         self._head_sent = True
         self._client.write(shown + _NO_STORE + exchange.id.encode("ascii") + framing + b"\r\n" + content)
-        exchange.add_frame(self._loop.time(), RESPONSE | HEAD, shown)
+        exchange.add_frame(RESPONSE | HEAD, shown)
         if content:
             self._record(content)
 
@@ -287,7 +284,7 @@ class Relay:
                 guardian.remember_clean(line)
                 kept.append(line)
                 continue
-            self._exchange.findings.extend(findings)
+            self._exchange.findings += findings
             name = line.partition(b":")[0]
             if masked.startswith(name + b":"):
                 kept.append(masked)
@@ -328,11 +325,11 @@ class Relay:
     def _finish(self) -> None:
         exchange = self._exchange
         if self._stream is not None:
-            exchange.findings.extend(self._stream.findings())
+            exchange.findings += self._stream.findings()
         if self._withholder is not None:
-            exchange.add_frame(self._loop.time(), RESPONSE, self._withholder.finish())
+            exchange.add_frame(RESPONSE, self._withholder.finish())
         exchange.answered = True
-        self._done(None)
+        self._done(exchange, self._upstream, None)
 
     def _give_up(self, refusal: GatewayRefusal) -> None:
         """Answer with the refusal while nothing has been sent; afterwards only a cut connection tells the truth."""
@@ -340,12 +337,12 @@ class Relay:
         self._pending = None
         self._upstream.abort()
         if not self._head_sent:
-            self._done(refusal)
+            self._done(self._exchange, self._upstream, refusal)
             return
         self._exchange.end = f"cut: {refusal.code}"
         self._flush_partial()
         self._client.abort()
-        self._done(None)
+        self._done(self._exchange, self._upstream, None)
 
     def stop(self, why: str) -> None:
         """The client is gone or lost its right to the stream: nothing more is sent or read."""
@@ -359,9 +356,9 @@ class Relay:
     def _flush_partial(self) -> None:
         if self._stream is not None:
             self._stream.finish()
-            self._exchange.findings.extend(self._stream.findings())
+            self._exchange.findings += self._stream.findings()
         if self._withholder is not None:
-            self._exchange.add_frame(self._loop.time(), RESPONSE, self._withholder.finish())
+            self._exchange.add_frame(RESPONSE, self._withholder.finish())
 
 
 def _chained(first: Iterator[bytes], second: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:

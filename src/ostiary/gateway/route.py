@@ -9,7 +9,7 @@ from ostiary.model.actor import Actor
 from ostiary.model.connection import AuthForm, AuthScheme, Connection
 from ostiary.model.decision import Decision
 from ostiary.model.errors import GatewayRefusal, OstiaryError
-from ostiary.model.operation import Operation
+from ostiary.model.operation import UNKNOWN_OPERATION, Operation
 from ostiary.model.secret import Secret
 from ostiary.policy.evaluation import Policy
 from ostiary.ports import OpenedSecret, SecretKeeper
@@ -19,6 +19,7 @@ from ostiary.vault.injection import injected_names
 
 _CLEAN_LINES = 4096
 _CACHED_DECISIONS = 16_384
+_CACHED_OPERATIONS = 4096
 
 
 class Guardian:
@@ -60,7 +61,8 @@ class Route:
     ) -> None:
         self.connection = connection
         self.kind = kind
-        self.table = table
+        self._table = table
+        self._operations: dict[tuple[bytes, bytes], Operation] = {}
         self.pool = pool
         self.name = connection.name
         self.base_path = connection.upstream.base_path.encode("ascii")
@@ -97,6 +99,17 @@ class Route:
                 self._decisions.clear()
             decision = self._decisions[key] = policy.decide(actor, self.name, operation)
         return decision
+
+    def operation(self, method: bytes, path: bytes) -> Operation:
+        """What the Kind calls this request; `UNKNOWN_OPERATION` when it has no row for it."""
+        key = (method, path)
+        operation = self._operations.get(key)
+        if operation is None:
+            if len(self._operations) >= _CACHED_OPERATIONS:
+                self._operations.clear()
+            found = self._table.match(method.decode("ascii"), path.decode("ascii"))
+            operation = self._operations[key] = found or UNKNOWN_OPERATION
+        return operation
 
     def forms(self, operation: Operation) -> tuple[AuthForm, ...]:
         return self.connection.auth or operation.auth or self.kind.auth

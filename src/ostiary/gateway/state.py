@@ -1,80 +1,77 @@
 """What is known of one running exchange."""
 
+import os
 import time
-from typing import Any
+from asyncio import Task
+from typing import TYPE_CHECKING, Any
 
 from ostiary.gateway.client import ClientConnection
-from ostiary.gateway.route import Route
+from ostiary.gateway.route import Armed, Route
 from ostiary.model.actor import Actor
 from ostiary.model.decision import Decision
 from ostiary.model.finding import Finding
 from ostiary.model.operation import UNKNOWN_OPERATION, Operation
-from ostiary.ports import Frame
+from ostiary.ports import Frame, Receipt
 from ostiary.protocols.heads import RequestHead
 from ostiary.protocols.targets import Target
 
+if TYPE_CHECKING:
+    from ostiary.gateway.relay import Relay
+
 _FLUSH_BYTES = 64 * 1024
+_IDENTITY_BYTES = 10
+_BLOCK_BYTES = 400 * _IDENTITY_BYTES
+
+Entry = dict[str, Any]
+
+now_s = time.perf_counter
+"""What durations are measured with, in seconds: the event loop's own time is rounded to milliseconds."""
 
 
 class Exchange:
-    """Mutable on purpose, and only while the exchange runs. `started` is loop time in seconds."""
+    """Mutable on purpose, and only while the exchange runs. `started` is `now_s` time.
 
-    __slots__ = (
-        "actor",
-        "answered",
-        "approval",
-        "approved_by",
-        "client",
-        "decision",
-        "end",
-        "findings",
-        "first_byte_us",
-        "frame_bytes",
-        "frames",
-        "head",
-        "id",
-        "intent_index",
-        "operation",
-        "recorded_request_bytes",
-        "recorded_response_bytes",
-        "request_bytes",
-        "response_bytes",
-        "route",
-        "session",
-        "started",
-        "status",
-        "target",
-    )
+    Defaults stand on the class: an exchange sets what differs, and most differ in little.
+    """
+
+    target: Target | None = None
+    actor: Actor | None = None
+    route: Route | None = None
+    operation: Operation = UNKNOWN_OPERATION
+    decision: Decision | None = None
+    armed: Armed | None = None
+    judged_body: bytes | None = None
+    approval: str | None = None
+    approved_by: str | None = None
+    session = ""
+    tool_session: str | None = None
+    receipt: Receipt | None = None
+    task: "Task[None] | None" = None
+    relay: "Relay | None" = None
+    client_gone = False
+    concluded = False
+    retried = False
+    answered = False
+    status = 0
+    end = "complete"
+    request_bytes = 0
+    response_bytes = 0
+    recorded_request_bytes = 0
+    recorded_response_bytes = 0
+    first_byte_us = 0
+    frame_bytes = 0
+    findings: tuple[Finding, ...] = ()
 
     def __init__(self, identity: str, started: float, client: ClientConnection, head: RequestHead) -> None:
         self.id = identity
         self.started = started
         self.client = client
         self.head = head
-        self.target: Target | None = None
-        self.actor: Actor | None = None
-        self.route: Route | None = None
-        self.operation: Operation = UNKNOWN_OPERATION
-        self.decision: Decision | None = None
-        self.approval: str | None = None
-        self.approved_by: str | None = None
-        self.session = ""
-        self.intent_index = -1
-        self.answered = False
-        self.status = 0
-        self.end = "complete"
-        self.request_bytes = 0
-        self.response_bytes = 0
-        self.recorded_request_bytes = 0
-        self.recorded_response_bytes = 0
-        self.first_byte_us = 0
-        self.findings: list[Finding] = []
         self.frames: list[Frame] = []
-        self.frame_bytes = 0
 
-    def add_frame(self, now: float, direction: int, data: bytes) -> bool:
+    def add_frame(self, direction: int, data: bytes) -> bool:
         """Keep a frame; True when enough have gathered to be handed to the recorder."""
-        self.frames.append((int((now - self.started) * 1_000_000), direction, data))
+        self.frames.append((int((now_s() - self.started) * 1_000_000), direction, data))
         self.frame_bytes += len(data)
         return self.frame_bytes >= _FLUSH_BYTES
 
@@ -96,8 +93,23 @@ class WallClock:
         second = int(now)
         if second != self._second:
             self._second = second
-            self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        return f"{self._prefix}.{int((now - second) * 1_000_000):06d}Z"
+            self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+        return "%s%06dZ" % (self._prefix, (now - second) * 1_000_000)  # noqa: UP031 - half the time of an f-string here
 
 
-Entry = dict[str, Any]
+class Identities:
+    """Ids that sort by time: 48 bits of milliseconds, 80 random bits. Randomness is fetched in blocks."""
+
+    __slots__ = ("_block", "_position")
+
+    def __init__(self) -> None:
+        self._block = ""
+        self._position = 0
+
+    def new(self, prefix: str, now: float) -> str:
+        position = self._position
+        if position >= len(self._block):
+            self._block = os.urandom(_BLOCK_BYTES).hex()
+            position = 0
+        self._position = position + 2 * _IDENTITY_BYTES
+        return "%s%012x%s" % (prefix, int(now * 1000), self._block[position : self._position])  # noqa: UP031

@@ -86,7 +86,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.deadline = self._loop.time() + self._settings.upstream_head_timeout_s
 
     def write(self, data: bytes) -> None:
-        self.transport.write(data)
+        if not self.transport.is_closing():
+            self.transport.write(data)
 
     def pause_reading(self, paused: bool) -> None:
         """Stop or resume taking the answer, because whoever gets it is slower."""

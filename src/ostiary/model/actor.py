@@ -25,3 +25,8 @@ class Actor:
     expires_at: float
     agent: str | None = None
     connections: frozenset[str] | None = None
+
+    @property
+    def key(self) -> str:
+        """Tells this actor from every other, whatever tokens they hold."""
+        return f"{self.kind.value}:{self.name}:{self.agent or ''}"
