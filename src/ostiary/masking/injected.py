@@ -17,7 +17,7 @@ from ostiary.masking.encodings import (
     utf16_spelling,
 )
 from ostiary.masking.pieces import Piece, in_turn
-from ostiary.masking.programs import Program, Span
+from ostiary.masking.programs import Program
 from ostiary.model.connection import AuthForm, AuthScheme
 from ostiary.model.errors import OperatorError
 from ostiary.model.finding import Finding
@@ -77,13 +77,15 @@ class InjectedSecretMatcher:
 class InjectedSecretStream:
     """Masks one body or one text channel. Feed every piece, then `finish`, whether the end was clean or a cut."""
 
-    __slots__ = ("_after_mark", "_count", "_held", "_length", "_matcher", "_place", "_wanted")
+    __slots__ = ("_after_mark", "_count", "_covered", "_held", "_length", "_matcher", "_place", "_wanted", "_written")
 
     def __init__(self, matcher: InjectedSecretMatcher, place: str) -> None:
         self._matcher = matcher
         self._wanted = matcher._wanted
         self._place = place
         self._held = b""
+        self._covered = 0  # so many of the held bytes are already behind a mark
+        self._written = 0  # where in the bytes under work the output has come to
         self._after_mark = False
         self._count = 0
         self._length = 0
@@ -92,29 +94,35 @@ class InjectedSecretStream:
         """What can be let go: `data` itself, without a copy, when nothing is held back and nothing found."""
         if self._held:
             data = self._held + data
-            self._held = b""
         found = self._wanted.find(data, 0)
-        if found[0] < 0:
+        if found[0] < 0 and not self._held:
             if data:
                 self._after_mark = False
             return data
         pieces: list[bytes] = []
-        self._held = data[self._settle(data, 0, found, pieces) :]
+        self._written = self._covered
+        start, end = found
+        while start >= 0 and end < len(data):
+            self._mark(data, start, end, pieces)
+            start, end = self._wanted.find(data, start + 1)
+        if start < 0:
+            start = len(data)
+        self._let_go(data, start, pieces)
+        self._held = data[start:]
+        self._covered = self._written - start
         return b"".join(pieces)
 
     def finish(self) -> bytes:
         """The rest. A beginning of a credential at the end is masked when it is long enough to tell."""
         data, self._held = self._held, b""
+        self._written, self._covered = self._covered, 0
         pieces: list[bytes] = []
-        position = self._settle(data, 0, self._wanted.find(data, 0), pieces)
-        while position < len(data):
-            continues = self._after_mark and self._matcher._continuing.begins(data, position)
-            if continues or self._matcher._telling.begins(data, position):
-                self._mark(data, position, len(data), pieces)
-                break
-            self._let_go(data, position, position + 1, pieces)
-            position += 1
-            position = self._settle(data, position, self._wanted.find(data, position), pieces)
+        start, end = self._wanted.find(data, 0)
+        while start >= 0 and self._written < len(data):
+            if end < len(data) or self._is_telling(data, start):
+                self._mark(data, start, end, pieces)
+            start, end = self._wanted.find(data, start + 1)
+        self._let_go(data, len(data), pieces)
         return b"".join(pieces)
 
     @property
@@ -128,28 +136,27 @@ class InjectedSecretStream:
             return ()
         return (Finding(DETECTOR, self._place, self._length, self._count),)
 
-    def _settle(self, data: bytes, position: int, found: Span, pieces: list[bytes]) -> int:
-        """Decides everything from `position`, where `found` was found, up to the first place that may still become
-        a match, and returns that place."""
-        start, end = found
-        while start >= 0:
-            self._let_go(data, position, start, pieces)
-            if end == len(data):
-                return start
-            self._mark(data, start, end, pieces)
-            position = end
-            start, end = self._wanted.find(data, position)
-        self._let_go(data, position, len(data), pieces)
-        return len(data)
+    def _is_telling(self, data: bytes, start: int) -> bool:
+        """Whether the beginning of a credential at the end of the stream is long enough, or goes on from a mark."""
+        follows_mark = self._after_mark and start == self._written
+        return self._matcher._telling.begins(data, start) or (
+            follows_mark and self._matcher._continuing.begins(data, start)
+        )
 
-    def _let_go(self, data: bytes, start: int, end: int, pieces: list[bytes]) -> None:
-        if start < end:
-            pieces.append(data[start:end])
+    def _let_go(self, data: bytes, end: int, pieces: list[bytes]) -> None:
+        if self._written < end:
+            pieces.append(data[self._written : end])
+            self._written = end
             self._after_mark = False
 
     def _mark(self, data: bytes, start: int, end: int, pieces: list[bytes]) -> None:
-        """One mark stands for matches without a gap between them: the stretches of a long credential."""
-        self._length += end - start
+        """One mark stands for all matches that touch or overlap: the stretches of a long credential, or two Secrets
+        with a part in common."""
+        self._let_go(data, start, pieces)
+        if end <= self._written:
+            return
+        self._length += end - self._written
+        self._written = end
         if not self._after_mark:
             pieces.append(_WIDE_MARK if data[start + 1 : start + 2] == b"\0" else MARK)
             self._after_mark = True
