@@ -65,6 +65,9 @@ from ostiary.settings import Address, Settings, default_home
 
 _log = logging.getLogger("ostiary")
 
+_SWITCH_INTERVAL_S = 0.001
+"""How long the writing threads may keep the interpreter while the event loop wants it; the default is five times that."""
+
 _UNHEALTHY_CUT_S = 3.0
 """Running streams end this long after the audit log failed; the promise is five seconds."""
 
@@ -100,6 +103,7 @@ async def _serve(settings: Settings) -> None:
 def prepare_process() -> None:
     """No core dumps with keys in them, no files for others, as many sockets as we may have."""
     os.umask(0o077)
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -18,7 +18,8 @@ _RESPONSE_FIELD_LINE = re.compile(
 )
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([!-~]+) HTTP/1\.([01])")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [ -~\t\x80-\xff]*)?")
-_CONTENT_LENGTH_VALUE = re.compile(rb"[0-9]{1,19}")
+_CONTENT_LENGTH_VALUE = re.compile(rb"[0-9]{1,18}")
+"""Eighteen digits stay below 2^63, where other parsers would wrap around."""
 _BARE_LINE_END = re.compile(rb"\r[^\n]|(?<!\r)\n|\x00")
 
 # Plain numbers: comparing with members of an IntEnum costs ten times as much, and this runs for every field.

@@ -27,6 +27,7 @@ PART = "recordings"
 BATCH_MAX_ITEMS = 32
 BATCH_MAX_BYTES = 1024 * 1024
 """Sealed at once: less than a millisecond of the interpreter for small exchanges."""
+GATHER_S = 0.004
 RANDOM_BYTES = SALT_BYTES + COMMITMENT_BYTES
 NOTHING_RECORDED = {"root": None, "parts": 0, "bytes": 0}
 
@@ -113,6 +114,9 @@ class Recorder(threading.Thread):
         gathered_bytes = 0
         try:
             item = self.items.get()
+            if item is not None and self.items.empty():
+                # Alone it would cost a wake-up and a write of its own; nobody waits for it.
+                self._stop_asked.wait(GATHER_S)
             while item is not None:
                 batch.append(item)
                 gathered_bytes += item[3]
