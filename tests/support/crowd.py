@@ -49,11 +49,11 @@ async def read_answer(reader: asyncio.StreamReader) -> int:
 
 
 async def crowd(
-    port: int, token: str, connection: str, count: int, at_once: int, watch: Callable[[Outcomes], None]
+    port: int, token: str, connection: str, exchanges: range, at_once: int, watch: Callable[[Outcomes], None]
 ) -> Outcomes:
-    """`count` exchanges, `at_once` in flight; none is sent twice. `watch` is called after each."""
+    """The numbered exchanges, `at_once` in flight; none is sent twice. `watch` is called after each."""
     outcomes = Outcomes()
-    numbers = iter(range(count))
+    numbers = iter(exchanges)
     await asyncio.gather(*(_member(port, token, connection, numbers, outcomes, watch) for _ in range(at_once)))
     return outcomes
 
