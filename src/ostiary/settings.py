@@ -53,7 +53,7 @@ class Settings:
     upstream_head_timeout_s: float = _setting(600.0, "The upstream's first byte (models think long).", "seconds")
     upstream_idle_timeout_s: float = _setting(330.0, "Longest silence inside an answer.", "seconds")
     upstream_pool_idle_s: float = _setting(55.0, "How long an unused upstream connection is kept.", "seconds")
-    upstream_connections_max: int = _setting(512, "Most connections to one upstream.", "connections")
+    upstream_connections_max: int = _setting(8_000, "Most connections to one upstream.", "connections")
     client_connections_max: int = _setting(12_000, "Most client connections; more are refused at once.", "connections")
     drain_timeout_s: float = _setting(30.0, "On SIGTERM, running exchanges may finish within this.", "seconds")
     write_buffer_bytes: int = _setting(256 * 1024, "Bytes waiting for a slow peer before reading pauses.", "bytes")
