@@ -6,6 +6,9 @@ from ostiary.model.errors import GatewayRefusal
 from ostiary.protocols.error_shapes import render_error
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode("ascii") for status in HTTPStatus}
+_BEYOND_RETRY = frozenset({"upstream_refused_key", "response_unreadable", "masking_failed"})
+"""Server errors that a repeat cannot mend. The vendors' SDKs and Claude Code honour `x-should-retry: false`; without
+it they repeat silently, for minutes, before the user sees the sentence."""
 CLOSE = b"Connection: close\r\n"
 KEEP_ALIVE_1_0 = b"Connection: keep-alive\r\n"
 
@@ -25,6 +28,8 @@ def error_answer(refusal: GatewayRefusal, shape: str, identity: str, with_body: 
         b"x-ostiary-exchange: " + identity.encode("ascii") + b"\r\n",
         b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n",
     ]
+    if (refusal.status < 500 and refusal.status != 429) or refusal.code in _BEYOND_RETRY:
+        lines.append(b"x-should-retry: false\r\n")
     if refusal.status == 401:
         lines.append(b'WWW-Authenticate: Bearer realm="ostiary"\r\n')
     if refusal.status == 426:

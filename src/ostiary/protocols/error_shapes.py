@@ -52,9 +52,9 @@ def _openai(status: int, code: str, message: str, _request_id: RequestId) -> _Bo
     return {"error": {"message": message, "type": kind, "code": code, "param": None}}
 
 
-def _anthropic(status: int, _code: str, message: str, _request_id: RequestId) -> _Body:
+def _anthropic(status: int, code: str, message: str, _request_id: RequestId) -> _Body:
     kind = _ANTHROPIC_TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
-    return {"type": "error", "error": {"type": kind, "message": message}}
+    return {"type": "error", "error": {"type": kind, "message": message, "code": code}}
 
 
 def _cursor(_status: int, code: str, message: str, _request_id: RequestId) -> _Body:
@@ -68,8 +68,17 @@ def _mcp(status: int, code: str, message: str, request_id: RequestId) -> _Body:
 
 
 def _problem(status: int, code: str, message: str, _request_id: RequestId) -> _Body:
-    title = _TITLES.get(status, "Error")
-    return {"type": "about:blank", "title": title, "status": status, "detail": message, "code": code}
+    """RFC 9457, with the members in which the SDKs look for a sentence: this shape also answers while it is not yet
+    known, or not to be told, which Kind the connection has."""
+    return {
+        "type": "about:blank",
+        "title": _TITLES.get(status, "Error"),
+        "status": status,
+        "detail": message,
+        "code": code,
+        "message": message,
+        "error": _openai(status, code, message, _request_id)["error"],
+    }
 
 
 _SHAPES: Mapping[str, tuple[bytes, Callable[[int, str, str, RequestId], _Body]]] = {

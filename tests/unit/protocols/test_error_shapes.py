@@ -22,7 +22,10 @@ def body(shape: str, status: int = 403, code: str = "denied", message: str = SEN
             "openai",
             {"error": {"message": SENTENCE, "type": "permission_error", "code": "denied", "param": None}},
         ),
-        ("anthropic", {"type": "error", "error": {"type": "permission_error", "message": SENTENCE}}),
+        (
+            "anthropic",
+            {"type": "error", "error": {"type": "permission_error", "message": SENTENCE, "code": "denied"}},
+        ),
         (
             "cursor",
             {"error": {"code": "denied", "message": SENTENCE}, "code": "denied", "message": SENTENCE},
@@ -35,6 +38,8 @@ def body(shape: str, status: int = 403, code: str = "denied", message: str = SEN
                 "status": 403,
                 "detail": SENTENCE,
                 "code": "denied",
+                "message": SENTENCE,
+                "error": {"message": SENTENCE, "type": "permission_error", "code": "denied", "param": None},
             },
         ),
     ],
