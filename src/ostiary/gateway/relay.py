@@ -13,6 +13,7 @@ from ostiary.gateway.response_rules import (
     may_hide_coding,
     unreadable,
 )
+from ostiary.gateway.shadow import Shadow, is_archive_type
 from ostiary.gateway.state import Exchange, now_s
 from ostiary.gateway.upstream import UpstreamConnection
 from ostiary.masking.injected import InjectedSecretStream
@@ -58,6 +59,7 @@ class Relay:
         self._withholder: FieldWithholder | None = None
         self._sniffed = False
         self._first_bytes = b""
+        self._shadow: Shadow | None = None
         self._head_sent = False
         self._chunked = False
         self._paused = False
@@ -146,7 +148,12 @@ class Relay:
             pending = self._pending
             self._pending = _chained(pending, lambda: self._decoded(data))
             return
-        self._pump(self._decoded(data))
+        try:
+            pieces = self._decoded(data)
+        except UnreadableBody:
+            self._give_up(unreadable("the archive holds the secret or is broken."))
+            return
+        self._pump(pieces)
 
     def _decoded(self, data: bytes) -> Iterator[bytes]:
         if not self._sniffed and self._decoder is None and self._stream is not None:
@@ -156,12 +163,24 @@ class Relay:
                 return iter(())
             self._first_bytes = b""
             self._sniffed = True
-            coding = hidden_coding(data)
-            if coding is not None:
-                self._decoder = decoder_for(coding, self._settings.decoded_ratio_max)
-        if self._decoder is None:
-            return iter((data,))
-        return self._decoder.feed(data)
+            self._look_for_coding(data)
+        if self._decoder is not None:
+            return self._decoder.feed(data)
+        if self._shadow is not None and not self._shadow.is_clean(data):
+            raise UnreadableBody("The archive holds the secret, or is broken.")
+        return iter((data,))
+
+    def _look_for_coding(self, first_bytes: bytes) -> None:
+        """A body may be compressed without saying so; then it is decoded, or read along if it is to stay so."""
+        coding = hidden_coding(first_bytes)
+        decoder = decoder_for(coding, self._settings.decoded_ratio_max) if coding is not None else None
+        armed, head = self._armed, self._head
+        if decoder is None or armed is None or head is None:
+            return
+        if is_archive_type(head.content_type):
+            self._shadow = Shadow(decoder, armed.guardian.matcher.stream("archive"))
+        else:
+            self._decoder = decoder
 
     def _clean(self, piece: bytes) -> bytes:
         return self._stream.feed(piece) if self._stream is not None and piece else piece
