@@ -1,6 +1,7 @@
 """One Ostiary for the whole run, started and spoken to as a person would: the command line, nothing else."""
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -112,6 +113,30 @@ class Ostiary:
     def new_token(self, *options: str) -> Any:
         """`token` and `id` of a token made with these options of `ostiary token create`."""
         return self.json("token", "create", *options)
+
+    def entries(self) -> list[dict[str, Any]]:
+        """The audit log's entries, oldest first, as the socket behind the command line gives them."""
+        found: list[dict[str, Any]] = []
+        while page := self._ask(f"/api/v1/audit/entries?after={len(found) - 1}&limit=1000")["entries"]:
+            found += [row["entry"] for row in page]
+        return found
+
+    def entry(self, exchange: str, entry_type: str) -> dict[str, Any]:
+        """One entry of an exchange. A refusal is written soon after the answer, not before it."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            for entry in self.entries():
+                if entry.get("exchange") == exchange and entry["type"] == entry_type:
+                    return entry
+            time.sleep(0.1)
+        raise AssertionError(f"no {entry_type} of {exchange}")
+
+    def _ask(self, target: str) -> Any:
+        with socket.socket(socket.AF_UNIX) as wire:
+            wire.connect(str(self.home / "admin.sock"))
+            wire.sendall(f"GET {target} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+            answer = b"".join(iter(lambda: wire.recv(65536), b""))
+        return json.loads(answer.split(b"\r\n\r\n", 1)[1])
 
     def url(self, connection: str) -> str:
         return f"http://127.0.0.1:{self.front.port}/{connection}"

@@ -1,5 +1,6 @@
 """A wire tap: relays TCP byte for byte and keeps what passed, with the moment it passed."""
 
+import contextlib
 import re
 import socket
 import threading
@@ -26,6 +27,7 @@ class Tap:
         self._lock = threading.Lock()
         self._asked: list[Piece] = []
         self._answered: list[Piece] = []
+        self._ended: dict[int, int] = {}
         self._connections = 0
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
@@ -90,13 +92,23 @@ class Tap:
                 threading.Thread(target=self._relay, args=(source, sink, kept, number), daemon=True).start()
 
     def _relay(self, source: socket.socket, sink: socket.socket, kept: list[Piece], number: int) -> None:
-        try:
-            while data := source.recv(65536):
-                with self._lock:
-                    kept.append(Piece(number, time.monotonic(), data))
+        """Until `source` ends. A sink that takes no more (a server that has answered early) stops nothing else."""
+        while True:
+            try:
+                data = source.recv(65536)
+            except OSError:
+                data = b""
+            if not data:
+                break
+            with self._lock:
+                kept.append(Piece(number, time.monotonic(), data))
+            with contextlib.suppress(OSError):
                 sink.sendall(data)
+        with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            # One side vanished: the other one has to see that too.
-            for end in (source, sink):
-                end.close()
+        with self._lock:
+            self._ended[number] = self._ended.get(number, 0) + 1
+            both_ways = self._ended[number] == 2
+        if both_ways:
+            source.close()
+            sink.close()

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,3 +137,54 @@ def test_what_the_upstream_complains_of_reaches_the_person(
     setup = ostiary.setup(name, TOOLS[name].connection)
     outcome = run(name, setup, developer, tmp_path, prompt="misunderstand please")
     assert "The upstream wants another temperature." in outcome.text
+
+
+@pytest.mark.parametrize("place", ["ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "apiKeyHelper"])
+def test_claude_code_may_hold_its_token_in_any_of_its_places(
+    ostiary: Ostiary, developer: str, keys: Keys, wires: Wires, tmp_path: Path, place: str
+) -> None:
+    tool = TOOLS["claude-code"]
+    settings = {"apiKeyHelper": f"echo {developer}"} if place == "apiKeyHelper" else {}
+    variables = {} if settings else {place: developer}
+    outcome = run_tool(
+        [str(tool.binary), "--settings", json.dumps(settings), "-p", PROMPT],
+        clean_environment(tmp_path / "home", ANTHROPIC_BASE_URL=ostiary.url("anthropic"), **variables),
+        tmp_path / "project",
+    )
+    assert HAIKU in outcome.out, outcome.text
+    assert keys.anthropic.encode() in wires.anthropic.asked
+
+
+def test_codex_may_fetch_its_token_with_a_command(ostiary: Ostiary, developer: str, tmp_path: Path) -> None:
+    setup = ostiary.setup("codex", "openai")
+    by_command = f"""
+[model_providers.ostiary.auth]
+command = "/bin/echo"
+args = ["{developer}"]
+"""
+    content = setup["content"].replace('env_key = "OSTIARY_TOKEN"', "") + by_command
+    outcome = run("codex", {**setup, "content": content}, "unused", tmp_path)
+    assert HAIKU in outcome.out, outcome.text
+
+
+@pytest.mark.parametrize("name", ["claude-code", "codex"], indirect=True)
+@pytest.mark.parametrize(
+    ("token", "sentence"),
+    [("expired", "This token has expired."), ("unknown", "This token is not known here.")],
+)
+def test_token_that_ended_is_said_within_seconds(
+    name: str, ostiary: Ostiary, tmp_path: Path, token: str, sentence: str
+) -> None:
+    """A tool that retries a 401 in silence would look like a hung one."""
+    made = ostiary.new_token("--actor", "dora", "--groups", "developers", "--ttl", "1s")["token"]
+    time.sleep(1.2)
+    bearer = made if token == "expired" else "ost_uUnknown"
+    outcome = run(name, ostiary.setup(name, TOOLS[name].connection), bearer, tmp_path)
+    assert sentence in outcome.text
+    assert outcome.duration_s < 30
+
+
+def test_refused_real_key_is_said_within_seconds(ostiary: Ostiary, developer: str, tmp_path: Path) -> None:
+    outcome = run("claude-code", ostiary.setup("claude-code", "anthropic-stale"), developer, tmp_path)
+    assert "Your own token is fine" in outcome.text
+    assert outcome.duration_s < 30
