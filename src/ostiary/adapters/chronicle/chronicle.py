@@ -1,7 +1,7 @@
 """`ports.Chronicle` on files: what the event loop sees of the threads that write."""
 
 import os
-from asyncio import AbstractEventLoop, Future, get_running_loop, wait_for
+from asyncio import AbstractEventLoop, Future, TimerHandle, get_running_loop, wait_for
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -10,10 +10,10 @@ from typing import Any
 
 from ostiary.adapters.chronicle.files import Places
 from ostiary.adapters.chronicle.health import Health
-from ostiary.adapters.chronicle.log_writer import LogWriter
+from ostiary.adapters.chronicle.log_writer import Line, LogWriter
 from ostiary.adapters.chronicle.opening import OpenedLog, open_log, take_lock
 from ostiary.adapters.chronicle.publisher import Publisher
-from ostiary.adapters.chronicle.recorder import Recorder
+from ostiary.adapters.chronicle.recorder import Item, Recorder
 from ostiary.adapters.chronicle.signing import known_keys, load_signing_key, log_origin, make_signing_key
 from ostiary.audit.checkpoint import SigningKey
 from ostiary.audit.entries import encode_entry, entry_time
@@ -22,6 +22,8 @@ from ostiary.ports import Frame, Receipt
 from ostiary.settings import MIB, Settings
 from ostiary.vault.sealing import RootKey
 
+GATHER_S = 0.004
+GATHER_BYTES = 256 * 1024
 UNWRITTEN_MAX_BYTES = 64 * MIB
 """Kept in memory while the disk does not take it. Beyond it `record` raises, so that the stream that has most to
 say stops first, and notes are only counted; outcomes and intents are bounded by the running exchanges."""
@@ -52,6 +54,10 @@ class Chronicle:
         self._noted_bytes = 0
         self._outcome_bytes = 0
         self._frame_bytes = 0
+        self._lines: list[Line] = []
+        self._items: list[Item] = []
+        self._items_due: TimerHandle | None = None
+        self._gathered_bytes = 0
         self._counted: Counter[str] = Counter()
         self._growth: list[Future[None]] = []
         self._lock: int | None = None
@@ -85,7 +91,7 @@ class Chronicle:
         self._note_the_beginning(opened, key)
 
     def _begin_threads(self, opened: OpenedLog, keys: tuple[SigningKey, ...]) -> None:
-        self._recorder = Recorder(self.places, self._root_key, self.installation, self._health, self._enqueue_line)
+        self._recorder = Recorder(self.places, self._root_key, self.installation, self._health, self._enqueue_lines)
         self._publisher = Publisher(
             self.places,
             log_origin(self.installation),
@@ -122,6 +128,8 @@ class Chronicle:
             return
         self._started = False
         loop = get_running_loop()
+        self._hand_over_lines()
+        self._hand_over_items()
         self._recorder.ask_to_stop()
         await loop.run_in_executor(None, self._recorder.join, timeout_s)
         self._put(None)
@@ -146,7 +154,7 @@ class Chronicle:
             return future
         line = encode_entry(entry)
         self._noted_bytes += len(line)
-        self._put((line, future))
+        self._group((line, future))
         return future
 
     def note(self, entry: dict[str, Any]) -> None:
@@ -167,22 +175,50 @@ class Chronicle:
                 "Recordings cannot be written as fast as this stream goes on.", "Free space in HOME or a faster disk."
             )
         self._frame_bytes += frame_bytes
-        self._recorder.items.put((exchange, frames, None, frame_bytes))
+        self._gather((exchange, frames, None, frame_bytes))
 
     def conclude(self, exchange: str, frames: Sequence[Frame], outcome: dict[str, Any]) -> None:
         """See the port. `frames` and `outcome` belong to the recorder from now on."""
         frame_bytes = sum([len(frame[2]) for frame in frames])
         self._frame_bytes += frame_bytes
-        self._recorder.items.put((exchange, frames, outcome, frame_bytes))
+        self._gather((exchange, frames, outcome, frame_bytes))
 
     def _enqueue_note(self, line: bytes) -> None:
         self._noted_bytes += len(line)
-        self._put((line, None))
+        self._group((line, None))
 
-    def _enqueue_line(self, line: bytes) -> None:
-        """Called by the recorder's thread, which has a count of its own."""
-        self._outcome_bytes += len(line)
-        self._put((line, None))
+    def _group(self, line: Line) -> None:
+        """One hand-over for all that comes in one turn of the event loop: waking a thread costs more than a line."""
+        if not self._lines:
+            self._loop.call_soon(self._hand_over_lines)
+        self._lines.append(line)
+
+    def _hand_over_lines(self) -> None:
+        if self._lines:
+            lines, self._lines = self._lines, []
+            self._put(lines)
+
+    def _gather(self, item: Item) -> None:
+        """Nobody waits for a recording: the recorder is woken every few milliseconds, or when there is much to do."""
+        if not self._items:
+            self._items_due = self._loop.call_later(GATHER_S, self._hand_over_items)
+        self._items.append(item)
+        self._gathered_bytes += item[3]
+        if self._gathered_bytes >= GATHER_BYTES:
+            self._hand_over_items()
+
+    def _hand_over_items(self) -> None:
+        if self._items_due is not None:
+            self._items_due.cancel()
+            self._items_due = None
+        if self._items:
+            items, self._items = self._items, []
+            self._gathered_bytes = 0
+            self._recorder.items.put(items)
+
+    def _enqueue_lines(self, lines: list[bytes]) -> None:
+        """Called by the recorder's thread with outcomes; they do not count as noted."""
+        self._put([(line, None) for line in lines])
 
     def _note_own(self, kind: str, **detail: object) -> None:
         entry = {"v": 1, "type": kind, "time": entry_time(self._clock()), "by": "ostiary", "detail": detail}
@@ -241,6 +277,7 @@ class Chronicle:
 
         if self._health.bad or not self._started:
             raise self._health.error()
+        self._hand_over_lines()
         self._put(told)
         try:
             note = await wait_for(future, timeout_s)

@@ -27,8 +27,10 @@ HASHED_AT_ONCE = 64
 """Entries put into the tree before other threads may have the interpreter: well under a millisecond."""
 
 Waiting = Future[Receipt] | None
-Item = tuple[bytes, Waiting] | Told | None
-"""A line and who waits for it; or somebody who wants a checkpoint of all before it; or the end."""
+Line = tuple[bytes, Waiting]
+"""A line and who waits for it."""
+Item = list[Line] | Told | None
+"""Lines; or somebody who wants a checkpoint of all before it; or the end."""
 
 
 class LogWriter(threading.Thread):
@@ -126,11 +128,11 @@ class LogWriter(threading.Thread):
         with suppress(Empty):
             item = self.items.get(timeout=timeout_s)
             while True:
-                if type(item) is tuple:
-                    line, future = item
-                    lines.append(line)
-                    futures.append(future)
-                    urgent = urgent or future is not None
+                if type(item) is list:
+                    for line, future in item:
+                        lines.append(line)
+                        futures.append(future)
+                        urgent = urgent or future is not None
                     if len(lines) >= GROUP_MAX_ENTRIES:
                         break
                 else:

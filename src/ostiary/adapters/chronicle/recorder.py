@@ -27,7 +27,7 @@ PART = "recordings"
 BATCH_MAX_ITEMS = 32
 BATCH_MAX_BYTES = 1024 * 1024
 """Sealed at once: less than a millisecond of the interpreter for small exchanges."""
-GATHER_S = 0.004
+RANDOM_AT_ONCE = 32
 RANDOM_BYTES = SALT_BYTES + COMMITMENT_BYTES
 NOTHING_RECORDED = {"root": None, "parts": 0, "bytes": 0}
 
@@ -57,16 +57,16 @@ class Recorder(threading.Thread):
         root_key: RootKey,
         installation: str,
         health: Health,
-        log_entry: Callable[[bytes], None],
+        log_entries: Callable[[list[bytes]], None],
     ) -> None:
         super().__init__(name="ostiary-recorder", daemon=True)
-        self.items: SimpleQueue[Item | None] = SimpleQueue()
+        self.items: SimpleQueue[list[Item] | None] = SimpleQueue()
         self.done_bytes = 0
         self._places = places
         self._root_key = root_key
         self._installation = installation
         self._health = health
-        self._log_entry = log_entry
+        self._log_entries = log_entries
         self._next_number = next_segment_number(places)
         self._compressor = zstandard.ZstdCompressor(level=1)
         self._random: list[bytes] = []
@@ -113,16 +113,13 @@ class Recorder(threading.Thread):
         batch: list[Item] = []
         gathered_bytes = 0
         try:
-            item = self.items.get()
-            if item is not None and self.items.empty():
-                # Alone it would cost a wake-up and a write of its own; nobody waits for it.
-                self._stop_asked.wait(GATHER_S)
-            while item is not None:
-                batch.append(item)
-                gathered_bytes += item[3]
+            items = self.items.get()
+            while items is not None:
+                batch += items
+                gathered_bytes += sum([item[3] for item in items])
                 if len(batch) >= BATCH_MAX_ITEMS or gathered_bytes >= BATCH_MAX_BYTES:
                     return batch
-                item = self.items.get_nowait()
+                items = self.items.get_nowait()
             self._stopping = True
         except Empty:
             pass
@@ -144,12 +141,15 @@ class Recorder(threading.Thread):
                 return False
             self._health.works(PART)
             self.done_bytes += sum([item[3] for item in batch])
+        lines: list[bytes] = []
         for exchange, _, outcome, _ in batch:
             if outcome is not None:
                 outcome.setdefault("recording", NOTHING_RECORDED)
-                self._log_entry(_encoded(exchange, outcome))
+                lines.append(_encoded(exchange, outcome))
                 self._running.pop(exchange, None)
         self._running.update(running)
+        if lines:
+            self._log_entries(lines)
         return True
 
     def _seal(self, batch: list[Item], segment: Segment, running: dict[str, _Running]) -> list[bytes]:
@@ -189,7 +189,7 @@ class Recorder(threading.Thread):
         if state is not None:
             return state, encoded
         if not self._random:
-            data = os.urandom(RANDOM_BYTES * BATCH_MAX_ITEMS)
+            data = os.urandom(RANDOM_BYTES * RANDOM_AT_ONCE)
             self._random = [data[at : at + RANDOM_BYTES] for at in range(0, len(data), RANDOM_BYTES)]
         random = self._random.pop()
         salt = random[:SALT_BYTES]
