@@ -81,9 +81,13 @@ def test_A01_every_way_the_key_was_sent_is_masked_when_repeated(scene: Scene, ki
 
 
 def test_A01_masked_answer_of_a_kept_connection_does_not_shift_the_next(scene: Scene) -> None:
-    scene.upstream.script = [answer(scene.key.encode() * 3), answer(b"second"), answer(b"", b"X-A: b")]
+    scene.upstream.script = [
+        answer(b"%s %s" % (scene.key.encode(), scene.key.encode())),
+        answer(b"second"),
+        answer(b"", b"X-A: b"),
+    ]
     with scene.client() as client:
-        for expected in (MARK * 3, b"second", b""):
+        for expected in (MARK + b" " + MARK, b"second", b""):
             client.send(scene.raw())
             reply = client.reply()
             assert (reply.body, reply.complete, reply.extra) == (expected, True, b"")
@@ -271,7 +275,7 @@ def test_A05_lying_content_type_or_coding(scene: Scene) -> None:
         leaks = scene.oracle.search("body", reply.body) + scene.oracle.search("raw", reply.raw)
         assert not leaks, [str(leak) for leak in leaks]
         if reply.complete and reply.status == 200:
-            assert MARK in reply.body, reply.body[:300]
+            assert MARK in reply.body.replace(b"\0", b""), reply.body[:300]
         else:
             must_be_blocked(reply)
 
@@ -481,6 +485,10 @@ def test_A11_basic_composite_and_its_part(scene: Scene) -> None:
         "with a user": f"someone@example.com:{key}",
         "with a password": f"{key}:x-oauth-basic",
         "bare": key,
+        "twice": f"{key}{key}",
+        "twice with a letter between": f"{key}x{key}",
+        "twice with two letters between": f"{key}xy{key}",
+        "three times": f"{key}:{key}:{key}",
     }
 
     def check(_: str, text: str) -> None:
@@ -675,7 +683,7 @@ def test_A31_upstream_falls_silent_with_half_a_key(scene: Scene) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     scene.upstream.script = [Answer((head + b"%x\r\n%s\r\n" % (len(half), half), 4.0))]
     reply = scene.ask()
-    assert not reply.complete
+    assert not reply.complete or reply.status == 504
     assert not scene.oracle.search("raw", reply.raw)
 
 

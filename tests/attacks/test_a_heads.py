@@ -270,7 +270,7 @@ def test_A20_trace_and_its_kin_are_refused_here(scene: Scene, kind: str) -> None
         scene.nothing_reached_upstream()
 
     each(cases, check)
-    reply = scene.say(request("TRACE", target, [scene.bearer]), see_close=False)
+    reply = scene.say(request("TRACE", target, [scene.bearer]))
     scene.must_be_refused(reply, 405, code="not_allowed_here", closed=False)
     assert scene.bearer.encode() not in reply.raw
 
@@ -423,7 +423,7 @@ def test_A39_two_actors_share_nothing_but_the_socket(scene: Scene) -> None:
     ]
     first_headers = ["Cookie: mine=1", "X-Own: first", "X-Session-Id: s-1"]
     assert scene.ask("http", "/a", *first_headers).body == b"one"
-    reply = scene.say(request("GET", scene.target("http", "/b"), [f"Authorization: Bearer {second}"]), see_close=False)
+    reply = scene.say(request("GET", scene.target("http", "/b"), [f"Authorization: Bearer {second}"]))
     assert reply.body == b"two"
     sent = scene.upstream.requests
     assert sent[0].connection == sent[1].connection, "the pool was not shared: the case proves nothing"

@@ -160,7 +160,9 @@ def test_B21_many_idle_streams_cost_little_and_block_nobody(scene: Scene) -> Non
 
     def stream(_) -> object:
         yield b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + event
-        yield 30.0
+        for _number in range(60):
+            yield 0.5
+            yield b": still here\n\n"
 
     clients: list[RawClient] = []
     try:

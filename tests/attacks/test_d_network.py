@@ -19,7 +19,7 @@ OPEN = {"secret": None, "auth": None, "allow_private": None, "allow_plaintext": 
 
 
 def through(scene: Scene, connection: str, path: str = "/a") -> Reply:
-    return scene.say(request("GET", f"/{connection}{path}", [scene.bearer]), see_close=False)
+    return scene.say(request("GET", f"/{connection}{path}", [scene.bearer]))
 
 
 def taken(scene: Scene, name: str, **changes) -> str | None:
@@ -148,7 +148,7 @@ def test_D05_our_host_field_is_canonical(scene: Scene) -> None:
     port = scene.installation.gateway_port
     for host in ("localhost", "LOCALHOST", f"127.0.0.1:{port}", f"localhost:0{port}", "localhost.", "localhost:"):
         scene.upstream.forget()
-        reply = scene.say(request("GET", scene.target(), [scene.bearer], host=host), see_close=False)
+        reply = scene.say(request("GET", scene.target(), [scene.bearer], host=host))
         if reply.status == 200:
             assert scene.upstream.requests[-1].header(b"host") == [f"127.0.0.1:{scene.upstream.port}".encode()]
         else:

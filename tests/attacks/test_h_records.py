@@ -329,6 +329,7 @@ def test_H08_killed_often_under_load_loses_no_intent(own_scene: Scene) -> None:
             try:
                 with scene.client() as client:
                     for _ in range(50):
+                        time.sleep(0.01)
                         count += 1
                         if not client.send(scene.raw("http", f"/n/{number}/{count}")):
                             break
@@ -373,7 +374,7 @@ def test_H18_refused_and_malformed_requests_are_entries(scene: Scene) -> None:
     }
 
     def check(_: str, case: tuple[bytes, str]) -> None:
-        reply = scene.say(case[0], see_close=False)
+        reply = scene.say(case[0])
         entry = scene.must_be_recorded(reply)
         assert entry["type"] == "exchange.refused"
         assert entry["code"] in {case[1], "bad_request", "ambiguous_request"}, entry
@@ -402,9 +403,12 @@ def test_H15_looking_at_a_recording_is_an_entry(scene: Scene) -> None:
     exchange = next(entry["exchange"] for entry in entries if entry["type"] == "exchange.intent")
     assert identifier in ([], [exchange.encode()])
     assert wait_until(lambda: _viewed(scene, exchange) is not None, 3.0, 0.1)
-    views = [row for row in scene.installation.entries(scene.first_index) if row["type"] == "recording.view"]
-    assert views, "looking left no trace"
-    assert exchange in json.dumps(views[-1])
+
+    def views() -> list[dict]:
+        return [row for row in scene.installation.entries(scene.first_index) if row["type"] == "recording.view"]
+
+    assert wait_until(lambda: bool(views()), 3.0, 0.1), "looking left no trace"
+    assert exchange in json.dumps(views()[-1])
 
 
 def _viewed(scene: Scene, exchange: str) -> object | None:

@@ -27,8 +27,9 @@ QUICK_DEADLINES = {
     "OSTIARY_UPSTREAM_HEAD_TIMEOUT_S": "2.0",
     "OSTIARY_UPSTREAM_IDLE_TIMEOUT_S": "2.0",
     "OSTIARY_DRAIN_TIMEOUT_S": "2.0",
+    "OSTIARY_RECORDING_BODY_MAX_BYTES": str(256 * 1024),
 }
-"""Short enough for a test; every deadline stays in force."""
+"""Short enough for a test; every deadline and limit stays in force."""
 
 
 class Refused(Exception):

@@ -10,7 +10,7 @@ import base64
 import html
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +19,13 @@ import re2
 import zstandard
 
 FRAGMENT_BYTES = 8
+PAGE_BYTES = 4096
 
 _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
 _UNICODE_ESCAPE = re.compile(rb"\\(?:u\{?0*([0-9a-fA-F]{2,4})\}?|x([0-9a-fA-F]{2})|([\"\\/]))")
 _BETWEEN_HEX = "[^0-9a-fA-F]{0,3}(?:0[xX])?"
 _LARGE = 256 * 1024
-_OVERLAP_BYTES = 1024
+_HUGE = 4 * 1024 * 1024
 _WHITE = re.compile(rb"(?:[\r\n\t ]|\\r|\\n|=\r?\n)+")
 
 
@@ -63,19 +64,49 @@ class LeakOracle:
                     leaks.append(Leak(artefact, form, view, start, excerpt))
         return leaks
 
-    def search_path(self, path: Path, offsets: Mapping[str, int] | None = None) -> list[Leak]:
-        """The same for a file or everything below a directory, names included.
-        `offsets` says from where on a file is searched (less an overlap)."""
+    def search_path(self, path: Path, since: "Snapshot | None" = None) -> list[Leak]:
+        """The same for a file or everything below a directory, names included; with `since` only what changed."""
         if not path.is_dir():
             return self.search(str(path), path.read_bytes())
         entries = sorted(path.rglob("*"))
         found = self.search("file names", "\n".join(str(entry) for entry in entries).encode())
         for entry in entries:
             if entry.is_file() and not entry.is_symlink():
-                with entry.open("rb") as opened:
-                    opened.seek(max(0, (offsets or {}).get(str(entry), 0) - _OVERLAP_BYTES))
-                    found += self.search(str(entry), opened.read())
+                content = entry.read_bytes()
+                for changed in [content] if since is None else since.changed(entry, content):
+                    found += self.search(str(entry), changed)
         return found
+
+
+class Snapshot:
+    """Remembers every file below a directory by the hashes of its pages: what was there before a key was made
+    cannot hold it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._pages = {
+            entry: [hash(page) for page in _pages(entry.read_bytes())]
+            for entry in directory.rglob("*")
+            if entry.is_file() and not entry.is_symlink()
+        }
+
+    def changed(self, path: Path, content: bytes) -> Iterator[bytes]:
+        """Runs of pages that are new or different, each with the page before and after it."""
+        known = self._pages.get(path, [])
+        fresh = [
+            number for number, page in enumerate(_pages(content)) if number >= len(known) or hash(page) != known[number]
+        ]
+        start = end = -2
+        for number in [*fresh, -1]:
+            if number == end + 1:
+                end = number
+                continue
+            if start >= 0:
+                yield content[max(0, start - 1) * PAGE_BYTES : (end + 2) * PAGE_BYTES]
+            start = end = number
+
+
+def _pages(content: bytes) -> Iterator[bytes]:
+    return (content[at : at + PAGE_BYTES] for at in range(0, len(content), PAGE_BYTES))
 
 
 def _patterns(fragments: list[bytes]) -> dict[str, list[str]]:
@@ -125,7 +156,7 @@ def _base64_needles(fragment: bytes) -> Iterator[bytes]:
 
 def _views(data: bytes) -> Iterator[tuple[str, bytes]]:
     """`data` and what it turns into when encodings are undone, three deep; less deep for large artefacts."""
-    deepest = 3 if len(data) <= _LARGE else 2 if data[:_LARGE].isascii() else 1
+    deepest = 3 if len(data) <= _LARGE else 0 if len(data) > _HUGE else 2 if data[:_LARGE].isascii() else 1
     seen = {data}
     waiting = [("as is", data, 0)]
     while waiting:

@@ -15,7 +15,7 @@ import brotli
 import zstandard
 
 DEADLINE_S = 10.0
-CLOSE_WAIT_S = 2.0
+CLOSE_WAIT_S = 1.0
 
 
 class MalformedReply(AssertionError):
@@ -118,7 +118,8 @@ class RawClient:
         return True
 
     def reply(self, method: str = "GET", deadline_s: float = DEADLINE_S, *, see_close: bool = False) -> Reply:
-        """The next final response, as far as it arrived; `see_close` waits for the peer to close."""
+        """The next final response, as far as it arrived. After `Connection: close`, or with `see_close`,
+        waits for the peer to close."""
         end = time.monotonic() + deadline_s
         interim: list[bytes] = []
         consumed = bytearray()
@@ -138,7 +139,7 @@ class RawClient:
             consumed += self._buffer
             if not reply.complete and self._buffer:
                 self._buffer.clear()
-        if see_close or not reply.complete:
+        if see_close or not reply.complete or b"close" in b",".join(reply.header("connection")).lower():
             self._wait_for_close()
         reply.closed = self._ended
         reply.extra = bytes(self._buffer)
