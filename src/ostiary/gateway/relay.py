@@ -7,20 +7,18 @@ from ostiary.gateway.answers import CLOSE, KEEP_ALIVE_1_0, status_line
 from ostiary.gateway.response_rules import (
     UnreadableBody,
     body_decoder,
-    hidden_coding,
     judge_status,
     judge_type,
-    may_hide_coding,
     unreadable,
 )
-from ostiary.gateway.shadow import Shadow, is_archive_type
 from ostiary.gateway.state import Exchange, now_s
+from ostiary.gateway.unwrapping import Unwrapper, looks_plain
 from ostiary.gateway.upstream import UpstreamConnection
 from ostiary.masking.injected import InjectedSecretStream
 from ostiary.model.errors import GatewayRefusal, StorageUnavailableError
 from ostiary.ports import HEAD, RESPONSE, Chronicle
 from ostiary.protocols.chunked import LAST_CHUNK, encode_chunk
-from ostiary.protocols.codings import Decoder, decoder_for
+from ostiary.protocols.codings import Decoder
 from ostiary.protocols.heads import ResponseHead
 from ostiary.protocols.redaction import FieldWithholder
 from ostiary.settings import Settings
@@ -57,9 +55,8 @@ class Relay:
         self._decoder: Decoder | None = None
         self._stream: InjectedSecretStream | None = None
         self._withholder: FieldWithholder | None = None
-        self._sniffed = False
-        self._first_bytes = b""
-        self._shadow: Shadow | None = None
+        self._plain: bool | None = None
+        self._unwrapper: Unwrapper | None = None
         self._head_sent = False
         self._chunked = False
         self._paused = False
@@ -124,10 +121,8 @@ class Relay:
         """Send head and body at once, with the true Content-Length of what is left after masking."""
         try:
             pieces = [self._clean(piece) for piece in self._decoded(body)]
-            if self._decoder is not None:
-                pieces.append(self._clean(self._decoder.finish()))
-            elif self._first_bytes:
-                pieces.append(self._clean(self._first_bytes))
+            if not self._plain:
+                pieces.append(self._clean(self._decoded_rest()))
         except UnreadableBody:
             self._give_up(unreadable("its body does not decode."))
             return
@@ -148,39 +143,30 @@ class Relay:
             pending = self._pending
             self._pending = _chained(pending, lambda: self._decoded(data))
             return
-        try:
-            pieces = self._decoded(data)
-        except UnreadableBody:
-            self._give_up(unreadable("the archive holds the secret or is broken."))
-            return
-        self._pump(pieces)
+        self._pump(self._decoded(data))
 
     def _decoded(self, data: bytes) -> Iterator[bytes]:
-        if not self._sniffed and self._decoder is None and self._stream is not None:
-            data = self._first_bytes + data
-            if may_hide_coding(data):
-                self._first_bytes = data
-                return iter(())
-            self._first_bytes = b""
-            self._sniffed = True
-            self._look_for_coding(data)
-        if self._decoder is not None:
-            return self._decoder.feed(data)
-        if self._shadow is not None and not self._shadow.is_clean(data):
-            raise UnreadableBody("The archive holds the secret, or is broken.")
-        return iter((data,))
-
-    def _look_for_coding(self, first_bytes: bytes) -> None:
-        """A body may be compressed without saying so; then it is decoded, or read along if it is to stay so."""
-        coding = hidden_coding(first_bytes)
-        decoder = decoder_for(coding, self._settings.decoded_ratio_max) if coding is not None else None
+        """The body's own bytes, out of the codings around them."""
+        if self._plain is None:
+            self._plain = self._decoder is None and (self._stream is None or looks_plain(data[:1]))
+        if self._plain:
+            return iter((data,))
         armed, head = self._armed, self._head
-        if decoder is None or armed is None or head is None:
-            return
-        if is_archive_type(head.content_type):
-            self._shadow = Shadow(decoder, armed.guardian.matcher.stream("archive"))
-        else:
-            self._decoder = decoder
+        if armed is None or head is None:
+            return self._decoder.feed(data) if self._decoder is not None else iter((data,))
+        if self._unwrapper is None:
+            self._unwrapper = Unwrapper(
+                self._decoder,
+                head.content_type,
+                self._settings.decoded_ratio_max,
+                lambda: armed.guardian.matcher.stream("archive"),
+            )
+        return self._unwrapper.feed(data)
+
+    def _decoded_rest(self) -> bytes:
+        if self._unwrapper is not None:
+            return self._unwrapper.finish()
+        return self._decoder.finish() if self._decoder is not None else b""
 
     def _clean(self, piece: bytes) -> bytes:
         return self._stream.feed(piece) if self._stream is not None and piece else piece
@@ -232,7 +218,7 @@ class Relay:
         if self._over:
             return
         try:
-            rest = self._clean(self._decoder.finish() if self._decoder is not None else self._first_bytes)
+            rest = self._clean(self._decoded_rest())
         except UnreadableBody:
             self._give_up(unreadable("its body ends too early."))
             return

@@ -16,17 +16,6 @@ _PROXY_AUTH = GatewayRefusal(502, "upstream_invalid", "The upstream asks for pro
 
 _REFUSED_STATUS = {401: _REFUSED_KEY, 403: _REFUSED_KEY, 206: _UNASKED, 407: _PROXY_AUTH}
 
-_MAGIC = (
-    (b"\x1f\x8b\x08", "gzip"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"\x78\x01", "deflate"),
-    (b"\x78\x9c", "deflate"),
-    (b"\x78\xda", "deflate"),
-)
-
-
-_MAGIC_BEGINNINGS = frozenset({b"", *(magic[:1] for magic, _ in _MAGIC)})
-
 
 def unreadable(why: str) -> GatewayRefusal:
     return GatewayRefusal(
@@ -57,28 +46,10 @@ def body_decoder(head: ResponseHead, ratio_max: int) -> Decoder | None:
     return decoder_for(head.content_encoding.decode("latin-1"), ratio_max)
 
 
-def hidden_coding(first_bytes: bytes) -> str | None:
-    """The coding that a body has without saying so (A05), told by its first bytes."""
-    if first_bytes[:1] in _MAGIC_BEGINNINGS:
-        for magic, name in _MAGIC:
-            if first_bytes.startswith(magic):
-                return name
-    return None
-
-
-def may_hide_coding(first_bytes: bytes) -> bool:
-    """True while more bytes are needed to tell (only for the few beginnings that could still become a coding)."""
-    return first_bytes[:1] in _MAGIC_BEGINNINGS and any(
-        len(first_bytes) < len(magic) and magic.startswith(first_bytes) for magic, _ in _MAGIC
-    )
-
-
 __all__ = [
     "UnreadableBody",
     "body_decoder",
-    "hidden_coding",
     "judge_status",
     "judge_type",
-    "may_hide_coding",
     "unreadable",
 ]

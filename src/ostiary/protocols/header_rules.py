@@ -78,6 +78,7 @@ DROPPED_REQUEST_FIELDS = (
         b"referer",
         b"range",
         b"if-range",
+        b"request-range",
         b"early-data",
         b"x-auth-token",
         b"x-access-token",
