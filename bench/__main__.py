@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench import measures, report
 from bench.latency import percentiles
-from bench.machine import LOAD_CORE, BenchError, fdatasync_us, require
+from bench.machine import LOAD_CORE, BenchError, fdatasync_us, idle_share, require
 from bench.servers import STARTERS, Servers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,6 +51,9 @@ def run(plan: measures.Plan, names: list[str], quick: bool) -> report.Result:
 
 
 def measure(servers: Servers, plan: measures.Plan, names: list[str], quick: bool) -> report.Result:
+    idle = idle_share(2.0)
+    if idle < 0.9:
+        say(f"The machine is busy ({1 - idle:.0%} used before the first measure): ratios hold, numbers are worse.")
     direct = servers.upstreams()
     proxies = [STARTERS[name](servers) for name in names]
     time.sleep(1)
@@ -73,7 +76,8 @@ def measure(servers: Servers, plan: measures.Plan, names: list[str], quick: bool
     return report.Result(
         command="make bench" if not quick else "python -m bench --quick",
         machine=f"{os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, "
-        f"Python {platform.python_version()}, each proxy on one core, load and upstreams on another",
+        f"Python {platform.python_version()}, each proxy on one core, load and upstreams on another; "
+        f"{1 - idle:.0%} of the machine used by others before the first measure",
         day=time.strftime("%Y-%m-%d"),
         versions={proxy.name: proxy.version for proxy in proxies},
         disk_p50_ms=disk_time.p50 / 1000,

@@ -23,9 +23,7 @@ def require(*programs: str) -> None:
     """Raises `BenchError` naming the first program that is not installed."""
     for program in programs:
         if shutil.which(program) is None:
-            raise BenchError(
-                f"{program} is not installed (Debian: apt-get install wrk nginx-light util-linux)."
-            )
+            raise BenchError(f"{program} is not installed (Debian: apt-get install wrk nginx-light util-linux).")
     if (os.cpu_count() or 1) < 2:
         raise BenchError("Two cores are needed: one for the proxy, one for the load and the upstream.")
 
@@ -97,6 +95,18 @@ def cpu_seconds(pid: int) -> float:
             continue
         ticks += int(fields[11]) + int(fields[12])
     return ticks / CLOCK_TICKS_PER_S
+
+
+def idle_share(seconds: float) -> float:
+    """How much of all cores nothing used, from 0 to 1. Below 0.9 somebody else is measured too."""
+
+    def read() -> list[int]:
+        return [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+
+    before = read()
+    time.sleep(seconds)
+    spent = [after - earlier for after, earlier in zip(read(), before, strict=True)]
+    return (spent[3] + spent[4]) / max(1, sum(spent))
 
 
 @dataclass(frozen=True, slots=True)
