@@ -84,6 +84,7 @@ def check_value(value: bytes) -> None:
     """
     problem = value_problem(Secret("", 0, value))
     if problem is not None:
+        del value  # nothing of it in a traceback that shows local variables
         raise problem
 
 
