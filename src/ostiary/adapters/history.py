@@ -90,7 +90,7 @@ def _session(row: Mapping[str, Any]) -> Session:
         actor=row["actor"],
         agent=row["agent"],
         connection=row["connection"],
-        tool_session=None,
+        tool_session=row["tool_session"],
         started_at=datetime.fromisoformat(row["started_at"]).timestamp(),
         last_at=datetime.fromisoformat(row["last_at"]).timestamp(),
         exchanges=row.get("count", row["exchanges"]),

@@ -52,6 +52,9 @@ def _common(kind: str, at: str, exchange: Exchange) -> Entry:
     if exchange.route is not None:
         entry["connection"] = exchange.route.name
         entry["operation"] = exchange.operation.name
+        entry["session"] = exchange.session
+        if exchange.tool_session is not None:
+            entry["tool_session"] = exchange.tool_session
     if exchange.decision is not None:
         entry["decision"] = _decision_fields(exchange.decision)
     return entry
@@ -60,10 +63,7 @@ def _common(kind: str, at: str, exchange: Exchange) -> Entry:
 def intent(at: str, exchange: Exchange) -> Entry:
     """Written and durable before a byte goes to the upstream."""
     entry = _common("exchange.intent", at, exchange)
-    entry["session"] = exchange.session
     entry["classes"] = _class_names(exchange.operation.classes)
-    if exchange.tool_session is not None:
-        entry["tool_session"] = exchange.tool_session
     if exchange.approval is not None:
         entry["approval"] = {"id": exchange.approval, "by": exchange.approved_by}
     return entry

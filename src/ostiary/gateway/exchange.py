@@ -126,6 +126,8 @@ class Journeys:
         actor = exchange.actor = house.authenticator.identify(head, now, exchange.client.peer)
         # 3. Route.
         route = exchange.route = find_route(snapshot, actor, admitted.name)
+        exchange.tool_session = _tool_session(head, route)
+        exchange.session = house.sessions.session_for(actor.key, route.name, exchange.tool_session, now)
         # 4. Read the operation.
         operation = exchange.operation = route.operation(head.method, admitted.target.path)
         refuse_upgrade(head)
@@ -162,11 +164,9 @@ class Journeys:
 
     def _intend(self, exchange: Exchange, now: float) -> None:
         """Stage 8: no record, no forward. Raises `GatewayRefusal`."""
-        house, actor, route = self._house, exchange.actor, exchange.route
-        if not house.chronicle.healthy or actor is None or route is None:
+        house = self._house
+        if not house.chronicle.healthy:
             raise _AUDIT_UNAVAILABLE
-        exchange.tool_session = _tool_session(exchange.head, route)
-        exchange.session = house.sessions.session_for(actor.key, route.name, exchange.tool_session, now)
         recorded = house.chronicle.intend(entries.intent(self._clock.text(now), exchange))
         recorded.add_done_callback(partial(self._recorded, exchange))
 

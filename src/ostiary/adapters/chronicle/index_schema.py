@@ -2,7 +2,7 @@
 
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 
 TABLES = """
 CREATE TABLE position (            -- how far the log was read; one row
@@ -23,6 +23,7 @@ CREATE TABLE session (
     actor TEXT NOT NULL,
     agent TEXT,
     connection TEXT NOT NULL,
+    tool_session TEXT,             -- the tool's own id of it
     started_at TEXT NOT NULL,
     last_at TEXT NOT NULL,
     last_entry INTEGER NOT NULL,   -- sessions are listed by it, newest first
@@ -63,7 +64,7 @@ CREATE TABLE part (
 """
 
 SESSION = """
-INSERT INTO session VALUES (:session, :actor, :agent, :connection, :time, :time, :entry, 1)
+INSERT INTO session VALUES (:session, :actor, :agent, :connection, :tool_session, :time, :time, :entry, 1)
 ON CONFLICT (id) DO UPDATE SET last_at = excluded.last_at, last_entry = excluded.last_entry, exchanges = exchanges + 1
 """
 
@@ -111,6 +112,7 @@ def exchange_row(entry: dict[str, object], number: int, *, refused: bool) -> Row
         "actor": _text(who.get("name")) or "",
         "agent": _text(who.get("agent")),
         "connection": _text(entry.get("connection")) or "",
+        "tool_session": _text(entry.get("tool_session")),
         "operation": _text(entry.get("operation")),
         "method": _text(entry.get("method")),
         "target": _text(entry.get("target")),

@@ -19,8 +19,7 @@ class Configurations:
         """The new version's number."""
         with self._database.writing() as connection:
             done = connection.execute(
-                "INSERT INTO configuration_versions (yaml, applied_at, applied_by, filename)"
-                " VALUES (?, ?, ?, ?)",
+                "INSERT INTO configuration_versions (yaml, applied_at, applied_by, filename) VALUES (?, ?, ?, ?)",
                 (yaml, applied_at, applied_by, filename),
             )
             return done.lastrowid or 0

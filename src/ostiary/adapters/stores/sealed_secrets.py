@@ -13,8 +13,7 @@ class SealedSecrets:
         return [
             (version, sealed, replaced_at)
             for version, sealed, replaced_at in self._database.rows(
-                "SELECT version, sealed, replaced_at FROM sealed_secrets WHERE name = ?"
-                " ORDER BY version DESC",
+                "SELECT version, sealed, replaced_at FROM sealed_secrets WHERE name = ? ORDER BY version DESC",
                 (name,),
             )
         ]
@@ -36,7 +35,6 @@ class SealedSecrets:
         return [
             SecretVersion(*row)
             for row in self._database.rows(
-                "SELECT name, version, created_at, replaced_at FROM sealed_secrets"
-                " ORDER BY name, version DESC"
+                "SELECT name, version, created_at, replaced_at FROM sealed_secrets ORDER BY name, version DESC"
             )
         ]

@@ -38,8 +38,7 @@ class Store:
     def set_meta(self, key: str, value: str) -> None:
         with self._database.writing() as connection:
             connection.execute(
-                "INSERT INTO meta (key, value) VALUES (?, ?)"
-                " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                 (key, value),
             )
 
