@@ -206,8 +206,10 @@ class Journeys:
         """Stages 9 and 10; the relay goes on with 11 and 12 and calls `_answered`."""
         house, client = self._house, exchange.client
         relay = exchange.relay = Relay(exchange, upstream, house.chronicle, house.settings, house.loop, self._answered)
-        body = client.take_body() if exchange.judged_body is None else exchange.judged_body
         complete = client.body_complete
+        body = exchange.judged_body
+        if body is None:
+            body = client.take_body() if exchange.head.has_body else b""
         upstream.begin(relay, exchange.head.method == b"HEAD")
         recorded_head, chunked = send(receipt, exchange, route, upstream, body, complete)
         exchange.add_frame(REQUEST | HEAD, recorded_head)
@@ -319,8 +321,9 @@ class Journeys:
 
 
 def _tool_session(head: RequestHead, route: Route) -> str | None:
-    for name in route.session_fields:
-        value = head.first(name)
-        if value:
-            return value.decode("ascii")[:128]
+    wanted = route.session_fields
+    if wanted:
+        for name, value, _fate in head.fields:
+            if name in wanted and value:
+                return value.decode("ascii")[:128]
     return None

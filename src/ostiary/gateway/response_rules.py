@@ -1,5 +1,7 @@
 """Which answers of an upstream may be relayed, and how their bodies must be read."""
 
+from functools import lru_cache
+
 from ostiary.model.errors import GatewayRefusal
 from ostiary.protocols.charsets import charset_is_readable
 from ostiary.protocols.codings import Decoder, UnreadableBody, decoder_for
@@ -34,9 +36,12 @@ def judge_status(head: ResponseHead, hides_key: bool) -> GatewayRefusal | None:
 
 
 def judge_type(head: ResponseHead) -> GatewayRefusal | None:
-    if head.content_type and not charset_is_readable(head.content_type):
+    if head.content_type and not _is_readable(head.content_type):
         return unreadable("its character set is not supported.")
     return None
+
+
+_is_readable = lru_cache(maxsize=256)(charset_is_readable)
 
 
 def body_decoder(head: ResponseHead, ratio_max: int) -> Decoder | None:

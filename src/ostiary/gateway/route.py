@@ -70,7 +70,7 @@ class Route:
         self.fixed_lines = b"".join(f"{name}: {value}\r\n".encode("ascii") for name, value in connection.headers)
         self.fixed_names = frozenset(name.lower().encode("ascii") for name, _ in connection.headers)
         self.error_shape = kind.error_shape
-        self.session_fields = tuple(name.encode("ascii") for name in kind.session_headers)
+        self.session_fields = frozenset(name.encode("ascii") for name in kind.session_headers)
         self._known: dict[str, bool] = {}
         self._decisions: dict[tuple[str, str], Decision] = {}
         self._keeper = keeper
