@@ -171,8 +171,11 @@ class _Brotli:
         self._stream = brotli.Decompressor()
 
     def decode(self, data: bytes) -> Iterator[bytes]:
-        if not data or self._stream.is_finished():
+        if not data:
             return
+        if self._stream.is_finished():
+            # The library refuses what follows the end within one piece; a cut there must change nothing.
+            raise UnreadableBody("bytes follow the end of the coded body")
         piece: bytes = self._stream.process(data, output_buffer_limit=_BROTLI_LIMIT_BYTES)
         # Asked until nothing more comes: the last output may wait even when more input would be taken.
         while piece or not self._stream.can_accept_more_data():
