@@ -48,6 +48,13 @@ rules:
     operations: [agents.create]
     effect: ask
     approval: {hold: 60s, expires: 5m}
+  - name: interns ask and nobody is quick enough
+    who: {groups: [interns]}
+    on: [openai, cursor]
+    operations: [chat.completions.create, responses.create, agents.create]
+    effect: ask
+    approval: {hold: 1s, expires: 5m}
+  - {name: interns watch, who: {groups: [interns]}, operations: ["class:read"], effect: allow}
   - {name: trainees watch, who: {groups: [trainees]}, operations: ["class:read"], effect: allow}
 """)
 

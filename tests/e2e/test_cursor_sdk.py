@@ -21,10 +21,13 @@ class Told(list[dict[str, Any]]):
         return [line["value"] for line in self if line["what"] == what]
 
 
-def run_program(scenario: str, url: str, key: str, directory: Path) -> Told:
+def run_program(scenario: str, url: str, key: str, directory: Path, *arguments: str) -> Told:
+    """One scenario of the program, in a home of its own. `once` takes the id that the agent shall have."""
     environment = clean_environment(directory / "home", CURSOR_BACKEND_URL=url, CURSOR_API_KEY=key)
     outcome = run_tool(
-        [str(NODE), str(HERE / "node" / "cursor_client.mjs"), scenario], environment, directory / "project"
+        [str(NODE), str(HERE / "node" / "cursor_client.mjs"), scenario, *arguments],
+        environment,
+        directory / "project",
     )
     told = Told(json.loads(line) for line in outcome.out.splitlines() if line.startswith("{"))
     assert told, outcome.text

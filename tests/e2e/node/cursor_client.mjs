@@ -1,5 +1,5 @@
 // A small program of a Cursor SDK user. Pointed elsewhere by CURSOR_BACKEND_URL and CURSOR_API_KEY only.
-// Usage: node cursor_client.mjs SCENARIO ; prints one JSON line per thing that happened.
+// Usage: node cursor_client.mjs SCENARIO [AGENT-ID] ; prints one JSON line per thing that happened.
 import { Agent, Cursor } from "@cursor/sdk";
 
 const say = (what, value) => console.log(JSON.stringify({ what, value, at_ms: performance.timeOrigin + performance.now() }));
@@ -47,7 +47,8 @@ const scenarios = {
     agent.close();
   },
   async once() {
-    const result = await Agent.prompt("Add a README to the repository", options);
+    const agentId = process.argv[3];
+    const result = await Agent.prompt("Add a README to the repository", { ...options, ...(agentId && { agentId }) });
     say("result", { status: result.status, text: result.result });
   },
 };
