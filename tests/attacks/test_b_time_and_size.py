@@ -184,6 +184,26 @@ def test_B21_many_idle_streams_cost_little_and_block_nobody(scene: Scene) -> Non
     assert scene.upstream.wait_for_close(number, 8.0), "a client that went away did not cancel its upstream"
 
 
+def test_B21_pipelining_without_reading_holds_no_memory(scene: Scene) -> None:
+    """A client sends requests as fast as it can and reads none of the answers."""
+    big = answer(b"r" * 20_000)
+    scene.upstream.always = big
+    scene.ask()
+    before = scene.installation.resident_bytes()
+    raw = scene.raw() * 50
+    with scene.client(receive_buffer_bytes=4096) as client:
+        client._socket.settimeout(0.5)
+        for _ in range(400):
+            if not client.send(raw):
+                break
+        time.sleep(0.3)
+        grown = scene.installation.resident_bytes() - before
+        answered = len(scene.upstream.requests)
+    assert grown < 16 << 20, f"grew by {grown >> 20} MiB"
+    assert answered < 2000, f"{answered} requests were forwarded for a client that reads nothing"
+    assert scene.ask().status == 200
+
+
 def test_B21_silent_upstream_meets_a_deadline(scene: Scene) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfine"
     scene.upstream.script = [Answer((8.0,))]

@@ -170,3 +170,34 @@ def test_B18_valid_oddities_still_pass(scene: Scene) -> None:
     scene.upstream.script = [Answer((OK + b"\r\nfine",), close=True)]
     reply = scene.ask()
     assert (reply.body, reply.complete) == (b"fine", True)
+
+
+def test_B18_an_old_client_gets_an_answer_it_can_read(scene: Scene) -> None:
+    """HTTP/1.0 knows no chunks: the body arrives plain and ends with the connection."""
+    raw = scene.raw().replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n")
+    for upstream_sends in (CHUNKED + b"4\r\nfine\r\n0\r\n\r\n", OK + b"Content-Length: 4\r\n\r\nfine"):
+        scene.upstream.script = [Answer((upstream_sends,))]
+        with scene.client() as client:
+            client.send(raw)
+            data, closed = client.until_close(5.0)
+        head, _, body = data.partition(b"\r\n\r\n")
+        assert b"transfer-encoding" not in head.lower(), head
+        assert body == b"fine"
+        assert closed
+
+
+def test_B18_codings_without_a_body_are_no_error(scene: Scene) -> None:
+    cases = {
+        "HEAD": ("HEAD", OK + b"Content-Encoding: gzip\r\nContent-Length: 400\r\n\r\n", 200),
+        "304": ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Encoding: gzip\r\n\r\n", 304),
+        "204": ("GET", b"HTTP/1.1 204 No Content\r\nContent-Encoding: br\r\n\r\n", 204),
+    }
+
+    def check(_: str, case: tuple[str, bytes, int]) -> None:
+        method, raw, status = case
+        scene.upstream.script = [Answer((raw,))]
+        reply = scene.ask(method=method)
+        assert (reply.status, reply.body, reply.complete) == (status, b"", True), reply.raw
+        assert scene.ask("http", "/after").body == b"ok"
+
+    each(cases, check)

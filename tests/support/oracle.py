@@ -44,13 +44,14 @@ class Leak:
 
 
 class LeakOracle:
-    """Knows one secret value. `fragment_bytes` is the shortest part of it that counts."""
+    """Knows secret values. `fragment_bytes` is the shortest part of one that counts."""
 
-    def __init__(self, value: bytes, fragment_bytes: int = FRAGMENT_BYTES) -> None:
-        size = min(fragment_bytes, len(value))
-        fragments = sorted({value[start : start + size] for start in range(len(value) - size + 1)})
-        self.value = value
-        self._forms = {form: _compiled(patterns) for form, patterns in _patterns(fragments).items()}
+    def __init__(self, *values: bytes, fragment_bytes: int = FRAGMENT_BYTES) -> None:
+        fragments: set[bytes] = set()
+        for value in values:
+            size = min(fragment_bytes, len(value))
+            fragments |= {value[start : start + size] for start in range(len(value) - size + 1)}
+        self._forms = {form: _compiled(patterns) for form, patterns in _patterns(sorted(fragments)).items()}
 
     def search(self, artefact: str, data: bytes) -> list[Leak]:
         """Every form found in `data`, at most one leak for each form and view."""

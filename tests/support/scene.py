@@ -49,6 +49,7 @@ class Scene:
         self.evidence: list[tuple[str, bytearray]] = []
         self.oracle = LeakOracle(self.key.encode())
         self._oracles = [self.oracle]
+        self._kept_nowhere: list[bytes] = []
         self._first_index = -1
         self._before: Snapshot | None = None
 
@@ -84,6 +85,10 @@ class Scene:
         """Give the connections a new key; from now on it must not leak either."""
         self.installation.set_secret(self.secret, value)
         self._oracles.append(LeakOracle(value.encode()))
+
+    def must_not_be_kept(self, value: str) -> None:
+        """Nothing we store or print may hold this value either; the client's own answer may."""
+        self._kept_nowhere.append(value.encode())
 
     def allowing(self, *connections: str) -> dict[str, Any]:
         return {
@@ -247,8 +252,13 @@ class Scene:
         for oracle in self._oracles:
             found += [leak for name, data in artefacts for leak in oracle.search(name, data)]
             found += oracle.search_path(home, self._before)
+        if self._kept_nowhere:
+            kept = LeakOracle(*self._kept_nowhere, fragment_bytes=12)
+            stored = [(name, data) for name, data in artefacts if not name.startswith(("client", "body"))]
+            found += [leak for name, data in stored for leak in kept.search(f"kept in {name}", data)]
+            found += kept.search_path(home, self._before)
         if self.token:
-            tokens = LeakOracle(self.token.encode(), 12)
+            tokens = LeakOracle(self.token.encode(), fragment_bytes=12)
             found += [leak for name, data in artefacts for leak in tokens.search(f"token in {name}", data)]
             found += tokens.search_path(home, self._before)
             for number, data in enumerate(self.upstream.received):
