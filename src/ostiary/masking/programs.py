@@ -36,7 +36,13 @@ class Program:
 
         Raises `OperatorError`.
         """
-        self._match = _compiled(b"|".join([*anywhere, *(b"(?:%b)\\z" % pattern for pattern in at_end)]) or _NOTHING)
+        match = _compiled(b"|".join([*anywhere, *(b"(?:%b)\\z" % pattern for pattern in at_end)]) or _NOTHING)
+        if match is None:
+            del anywhere, at_end  # nothing of them in a traceback that shows local variables
+            raise OperatorError(
+                "A secret is too long to be masked.", "Use a shorter one; up to 4,096 characters are supported."
+            )
+        self._match = match
 
     def find(self, data: bytes, start: int) -> Span:
         """The span of the leftmost match at or after `start`, `(-1, -1)` when there is none."""
@@ -59,7 +65,11 @@ class Program:
         raise TypeError("a Program has no serial form")
 
 
-def _compiled(pattern: bytes) -> Callable[[object, bytes, int, int], list[Span]]:
+_Match = Callable[[object, bytes, int, int], list[Span]]
+
+
+def _compiled(pattern: bytes) -> _Match | None:
+    """None when the engine refuses the pattern; it says nothing of it."""
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.longest_match = True
@@ -67,9 +77,5 @@ def _compiled(pattern: bytes) -> Callable[[object, bytes, int, int], list[Span]]
     options.log_errors = False
     options.max_mem = max(_MEMORY_LEAST, _MEMORY_PER_PATTERN_BYTE * len(pattern))
     program = _re2.RE2(pattern, options)
-    if not program.ok():
-        raise OperatorError(
-            "A secret is too long to be masked.", "Use a shorter one; up to 4,096 characters are supported."
-        )
-    match: Callable[[object, bytes, int, int], list[Span]] = program.Match
-    return match
+    match: _Match = program.Match
+    return match if program.ok() else None
