@@ -10,7 +10,7 @@ import base64
 import html
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,13 +44,13 @@ class Leak:
 
 
 class LeakOracle:
-    """Knows secret values. `fragment_bytes` is the shortest part of one that counts."""
+    """Knows one secret value, and more in `also`. `fragment_bytes` is the shortest part of one that counts."""
 
-    def __init__(self, *values: bytes, fragment_bytes: int = FRAGMENT_BYTES) -> None:
+    def __init__(self, value: bytes, fragment_bytes: int = FRAGMENT_BYTES, *, also: Iterable[bytes] = ()) -> None:
         fragments: set[bytes] = set()
-        for value in values:
-            size = min(fragment_bytes, len(value))
-            fragments |= {value[start : start + size] for start in range(len(value) - size + 1)}
+        for known in (value, *also):
+            size = min(fragment_bytes, len(known))
+            fragments |= {known[start : start + size] for start in range(len(known) - size + 1)}
         self._forms = {form: _compiled(patterns) for form, patterns in _patterns(sorted(fragments)).items()}
 
     def search(self, artefact: str, data: bytes) -> list[Leak]:

@@ -253,12 +253,12 @@ class Scene:
             found += [leak for name, data in artefacts for leak in oracle.search(name, data)]
             found += oracle.search_path(home, self._before)
         if self._kept_nowhere:
-            kept = LeakOracle(*self._kept_nowhere, fragment_bytes=12)
+            kept = LeakOracle(self._kept_nowhere[0], 12, also=self._kept_nowhere[1:])
             stored = [(name, data) for name, data in artefacts if not name.startswith(("client", "body"))]
             found += [leak for name, data in stored for leak in kept.search(f"kept in {name}", data)]
             found += kept.search_path(home, self._before)
         if self.token:
-            tokens = LeakOracle(self.token.encode(), fragment_bytes=12)
+            tokens = LeakOracle(self.token.encode(), 12)
             found += [leak for name, data in artefacts for leak in tokens.search(f"token in {name}", data)]
             found += tokens.search_path(home, self._before)
             for number, data in enumerate(self.upstream.received):
