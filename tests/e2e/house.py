@@ -156,16 +156,21 @@ class Ostiary:
     def approve_next(self) -> threading.Thread:
         return self.answer_next("approve", "A person looked at it.")
 
-    def answer_next(self, verb: str, reason: str) -> threading.Thread:
-        """A thread that plays the approver: it waits for one approval to be asked for and answers it."""
-        thread = threading.Thread(target=self._answer_next, args=(verb, reason), daemon=True)
+    def answer_next(self, verb: str, reason: str, shown: list[str] | None = None) -> threading.Thread:
+        """A thread that plays the approver: it waits for one approval to be asked for, looks at it and answers it.
+
+        What the approver saw is appended to `shown`.
+        """
+        seen = [] if shown is None else shown
+        thread = threading.Thread(target=self._answer_next, args=(verb, reason, seen), daemon=True)
         thread.start()
         return thread
 
-    def _answer_next(self, verb: str, reason: str) -> None:
+    def _answer_next(self, verb: str, reason: str, shown: list[str]) -> None:
         deadline = time.monotonic() + 40
         while time.monotonic() < deadline:
             for approval in self.json("approvals", "list")["approvals"]:
+                shown.append(self.command("approvals", "show", approval["id"]))
                 self.command("approvals", verb, approval["id"], "--reason", reason)
                 return
             time.sleep(0.3)

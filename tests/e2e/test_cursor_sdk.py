@@ -2,6 +2,7 @@
 
 import base64
 import json
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +104,8 @@ def test_held_agent_starts_once_a_person_has_approved(
     assert told.of("error") == []
     assert told.of("result")[0]["status"] == "finished"
     assert wires.cursor.requests().count("POST /v1/agents") == 1
-    approvals = ostiary.json("approvals", "list", "--state", "used")
-    assert [approval["operation"] for approval in approvals["approvals"]] == ["agents.create"]
+    used = ostiary.json("approvals", "list", "--state", "used")["approvals"]
+    assert ("toni", "agents.create") in [(approval["actor"], approval["operation"]) for approval in used]
 
 
 def test_held_agent_that_is_denied_shows_the_approvers_reason(
@@ -133,6 +134,32 @@ def test_unknown_token_is_an_authentication_error(ostiary: Ostiary, wires: Wires
     told = run_program("catalogue", ostiary.url("cursor"), "crsr_" + "0" * 64, tmp_path)
     assert told.of("error")[0]["status"] == 401
     assert wires.cursor.requests() == []
+
+
+@pytest.mark.parametrize("group", ["developers", "trainees"])
+def test_what_is_confided_to_an_agent_reaches_the_upstream_and_nobody_who_looks(
+    ostiary: Ostiary, wires: Wires, tmp_path: Path, group: str
+) -> None:
+    """Environment variables and MCP headers are secrets in the body; an approver must not see them either."""
+    actor = f"vera-of-the-{group}"
+    password, bearer = f"pw-{secrets.token_hex(16)}", f"mcp-{secrets.token_hex(16)}"
+    shown: list[str] = []
+    approver = ostiary.answer_next("approve", "It asks for nothing odd.", shown) if group == "trainees" else None
+    told = run_program("confide", ostiary.url("cursor"), ostiary.token(actor, group), tmp_path, password, bearer)
+    if approver:
+        approver.join(10)
+        assert "DATABASE_PASSWORD" in shown[0]
+    assert told.of("error") == []
+    assert password.encode() in wires.cursor.asked
+    assert bearer.encode() in wires.cursor.asked
+    (session,) = ostiary.json("sessions", "list", "--actor", actor)["sessions"]
+    exchanges = ostiary.json("sessions", "show", session["id"])["exchanges"]
+    (created,) = [row["exchange"] for row in exchanges if row["target"] == "/v1/agents"]
+    shown += [ostiary.command("sessions", "replay", created), json.dumps(ostiary.entries())]
+    assert "Add a README to the repository" in shown[-2]
+    for text in shown:
+        assert password not in text
+        assert bearer not in text
 
 
 @pytest.mark.parametrize("way", ["ostiary"], indirect=True)

@@ -1,5 +1,5 @@
 // A small program of a Cursor SDK user. Pointed elsewhere by CURSOR_BACKEND_URL and CURSOR_API_KEY only.
-// Usage: node cursor_client.mjs SCENARIO [AGENT-ID] ; prints one JSON line per thing that happened.
+// Usage: node cursor_client.mjs SCENARIO [ARGUMENT…] ; prints one JSON line per thing that happened.
 import { Agent, Cursor } from "@cursor/sdk";
 
 const say = (what, value) => console.log(JSON.stringify({ what, value, at_ms: performance.timeOrigin + performance.now() }));
@@ -43,6 +43,17 @@ const scenarios = {
       say(message.type, message);
       if (message.type === "status" && message.status === "RUNNING") await run.cancel();
     }
+    say("result", { status: (await run.wait()).status });
+    agent.close();
+  },
+  async confide() {
+    const [, , , password, token] = process.argv;
+    const agent = await Agent.create({
+      ...options,
+      cloud: { ...options.cloud, envVars: { DATABASE_PASSWORD: password } },
+      mcpServers: { tickets: { type: "http", url: "https://tickets.example/mcp", headers: { Authorization: `Bearer ${token}` } } },
+    });
+    const run = await agent.send("Add a README to the repository");
     say("result", { status: (await run.wait()).status });
     agent.close();
   },
