@@ -5,6 +5,7 @@ import hashlib
 import json
 import resource
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,19 @@ def house(tmp_path: Path) -> Iterator[House]:
             assert client.reply().complete
         yield opened
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+class Sending(threading.Thread):
+    """Sends a body as fast as it is taken; `left` is what still waits."""
+
+    def __init__(self, client: RawClient, size: int) -> None:
+        super().__init__(daemon=True)
+        self._client = client
+        self.left = size
+
+    def run(self) -> None:
+        while self.left and self._client.send(PIECE[: self.left]):
+            self.left -= min(self.left, len(PIECE))
 
 
 def peak_bytes(house: House) -> int:
@@ -103,6 +117,23 @@ def test_a_large_upload_passes_whole_with_flat_memory(house: House) -> None:
     assert answer.status == 200
     assert json.loads(answer.body) == {"size": SIZE.body_bytes, "sha256": expected_digest(SIZE.body_bytes)}
     assert peak_bytes(house) - before < RECORDER_QUEUE + SLACK
+
+
+def test_an_upload_waits_for_an_upstream_that_does_not_read(house: House) -> None:
+    before = house.server.resident_bytes()
+    head = f"POST /far/deaf HTTP/1.1\r\nHost: localhost\r\nContent-Length: {SIZE.body_bytes}\r\n"
+    with RawClient(house.port) as client:
+        client.send((head + "\r\n".join(house.headers()) + "\r\n\r\n").encode())
+        sending = Sending(client, SIZE.body_bytes)
+        sending.start()
+        assert wait_until(lambda: house.upstream.state().get("waiting") == 1)
+        assert settled_bytes(house) - before < 2 * MIB
+        assert sending.left > SIZE.body_bytes // 2, "somebody took the whole body"
+        house.upstream.release()
+        answer = client.reply(deadline_s=30)
+        sending.join(10)
+    assert answer.status == 200
+    assert json.loads(answer.body) == {"size": SIZE.body_bytes, "sha256": expected_digest(SIZE.body_bytes)}
 
 
 def test_a_stalled_reader_holds_less_than_a_mebibyte(house: House) -> None:

@@ -1,7 +1,8 @@
 """An upstream as a process of its own, for tests that kill, fill and load: `python process_upstream.py PORT LOG [PEM]`.
 
 It appends every request's target to LOG before it answers. Paths:
-`/small` answers 300 bytes · `/large?N` N bytes · `/upload` the size and digest of the body ·
+`/small` answers 300 bytes · `/large?N` N bytes · `/upload` the size and digest of the body,
+`/deaf` the same, but it reads nothing of the body before `/release` ·
 `/events?N` N events at once · `/idle` one event, then silence ·
 `/steps?N` N events, each only after `/release` was asked once more (of this process directly) ·
 `/held` an answer only after `/release` · `/state` what it saw, as JSON.
@@ -107,6 +108,8 @@ async def _converse(counts: _Counts, reader: asyncio.StreamReader, writer: async
                 counts.seen["connections"] += 1
             # The log line is written before anything is answered: what reached this process is always in it.
             os.write(counts.log, target.encode() + b"\n")
+            if path == "/deaf":
+                await _one_step(counts)
             size, digest = await _read_body(head, reader)
             # An answer may wait long: whether the reader is still there is seen by reading on.
             answer = asyncio.ensure_future(_answer(counts, path, query, size, digest, writer))
@@ -188,7 +191,7 @@ async def _answer(counts: _Counts, path: str, query: str, size: int, digest: str
             await _one_step(counts)
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone")
         case _:
-            body = json.dumps({"size": size, "sha256": digest}).encode() if path == "/upload" else SMALL
+            body = json.dumps({"size": size, "sha256": digest}).encode() if path in {"/upload", "/deaf"} else SMALL
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
             writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
     await writer.drain()
