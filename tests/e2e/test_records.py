@@ -19,6 +19,7 @@ def test_each_run_of_claude_code_is_a_session_of_its_own(ostiary: Ostiary, tmp_p
         assert run("claude-code", setup, token, tmp_path / number).exit_code == 0
     sessions = ostiary.json("sessions", "list", "--actor", "clara")["sessions"]
     assert [session["agent"] for session in sessions] == ["claude-code"] * 2
+    assert len({session["tool_session"] for session in sessions} - {None}) == 2
 
 
 def test_replay_shows_what_was_said_and_no_key(ostiary: Ostiary) -> None:
@@ -44,6 +45,8 @@ def test_denial_is_on_record_with_its_rule(ostiary: Ostiary) -> None:
     assert entry["actor"]["name"] == "cora"
     assert entry["decision"]["rule"] == "contractors have a notebook"
     assert (entry["status"], entry["code"]) == (403, "denied")
+    (session,) = ostiary.json("sessions", "list", "--actor", "cora")["sessions"]
+    assert exchange in ostiary.command("sessions", "show", session["id"])
 
 
 def test_log_of_all_that_is_whole(ostiary: Ostiary) -> None:
