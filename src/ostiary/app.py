@@ -45,6 +45,7 @@ from ostiary.gateway.asking import Asking
 from ostiary.gateway.authenticator import Authenticator
 from ostiary.gateway.deadlines import Sweeper
 from ostiary.gateway.exchange import House
+from ostiary.gateway.judged import Verdicts
 from ostiary.gateway.live import LiveExchanges
 from ostiary.gateway.metrics import Metrics
 from ostiary.gateway.ops import Check, ops_app
@@ -66,7 +67,7 @@ from ostiary.settings import Address, Settings, default_home
 _log = logging.getLogger("ostiary")
 
 _SWITCH_INTERVAL_S = 0.001
-"""How long the writing threads may keep the interpreter while the event loop wants it; the default is five times that."""
+"""How long the writing threads may keep the interpreter while the event loop wants it; five times less than usual."""
 
 _UNHEALTHY_CUT_S = 3.0
 """Running streams end this long after the audit log failed; the promise is five seconds."""
@@ -186,6 +187,7 @@ class Application:
             metrics=self._metrics,
             refusals=RefusalBook(chronicle, loop, time.time),
             identities=identities,
+            verdicts=Verdicts(),
         )
         await self._changed()
         index = self._index = ExchangeIndex(settings.home, root_key, store.installation, chronicle)
@@ -253,6 +255,7 @@ class Application:
 
     def _revoked(self, token_id: str) -> None:
         self._authenticator.forget()
+        self._house.verdicts.forget()
         self._live.cut(
             "token revoked", lambda exchange: exchange.actor is not None and exchange.actor.token_id == token_id
         )

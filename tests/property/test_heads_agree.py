@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ostiary.protocols.chunked import ChunkedDecoder, ChunkError
-from ostiary.protocols.heads import HeadError, parse_request_head, request_line_cache
+from ostiary.protocols.heads import HeadError, parse_request_head, request_line_cache, without_length
 
 CACHE = request_line_cache()
 
@@ -113,3 +113,31 @@ def test_accepted_chunks_are_read_the_same_by_llhttp(parts: list[bytes], cut: in
         assert listener.complete
     assert listener.body == ours
     assert listener.complete
+
+
+@settings(max_examples=2000, deadline=None)
+@given(heads())
+@example(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n")
+@example(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n")
+def test_a_head_without_its_length_is_judged_as_with_it(wire: bytes) -> None:
+    """A verdict is kept under the head without Content-Length: taking it again must never accept more."""
+    block = wire[: wire.find(b"\r\n\r\n")]
+    key, length = without_length(block)
+    try:
+        whole = parse_request_head(block, CACHE, headers_max=50, target_max_bytes=1000)
+    except HeadError:
+        whole = None
+    try:
+        rest = parse_request_head(key, CACHE, headers_max=50, target_max_bytes=1000)
+    except HeadError:
+        rest = None
+    keeps_verdict = rest is not None and rest.content_length is None and not (rest.chunked and length is not None)
+    if keeps_verdict:
+        assert whole is not None
+        assert whole.content_length == length
+        assert (whole.method, whole.target, whole.lines, whole.chunked) == (
+            rest.method,
+            rest.target,
+            rest.lines,
+            rest.chunked,
+        )

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from ostiary.gateway.deadlines import NEVER, Sweeper
 from ostiary.model.errors import GatewayRefusal
@@ -15,6 +15,7 @@ from ostiary.protocols.heads import (
     RequestHead,
     looks_broken,
     parse_request_head,
+    without_length,
 )
 from ostiary.settings import Settings
 
@@ -24,10 +25,17 @@ _BUFFERED_BODY_BYTES = 64 * 1024
 
 
 class Taker(Protocol):
-    """Who works on a request. `take` starts; the others are told while it runs."""
+    """Who works on a request. `key` is the head without its Content-Length; `recall` gives what was said of the same
+    key before, which `take` then gets back."""
 
-    def take(self, client: "ClientConnection", head: RequestHead) -> None: ...
+    def recall(self, key: bytes) -> "Recalled | None": ...
+    def take(self, client: "ClientConnection", head: RequestHead, key: bytes, recalled: Any) -> None: ...
     def refuse_unread(self, client: "ClientConnection", refusal: GatewayRefusal) -> None: ...
+
+
+class Recalled(Protocol):
+    @property
+    def head(self) -> RequestHead: ...
 
 
 class BodySink(Protocol):
@@ -77,6 +85,7 @@ class ClientConnection(asyncio.Protocol):
         self._discarded = 0
         self.draining = False
         self.head: RequestHead | None = None
+        self.content_length: int | None = None
         self.on_gone: Callable[[], object] | None = None
         self.on_pressure: Callable[[bool], None] | None = None
         self.deadline = NEVER
@@ -162,26 +171,36 @@ class ClientConnection(asyncio.Protocol):
                 self._buffer = data
             return
         self._buffer = b""
-        try:
-            head = parse_request_head(
-                data[:end], self._cache, self._settings.headers_max, self._settings.target_max_bytes
-            )
-        except HeadError as error:
-            code = "bad_request" if error.status != 400 else "ambiguous_request"
-            self._refuse(error.status, code, str(error))
-            return
+        block = data[:end]
+        key, length = (block, None) if block[:4] == b"GET " else without_length(block)
+        recalled = self._taker.recall(key)
+        # A length beside a chunked head of before is not the same head: it is read, and refused, as a whole.
+        if recalled is not None and recalled.head.chunked and length is not None:
+            recalled = None
+        if recalled is not None:
+            head = recalled.head
+        else:
+            try:
+                head = parse_request_head(
+                    block, self._cache, self._settings.headers_max, self._settings.target_max_bytes
+                )
+            except HeadError as error:
+                code = "bad_request" if error.status != 400 else "ambiguous_request"
+                self._refuse(error.status, code, str(error))
+                return
+            if head.content_length != length:
+                key, length = b"", head.content_length
         self.head = head
-        rest = data[end + 4 :]
+        self.content_length = length
         self._body_bytes = 0
         self._body_limit = _BUFFERED_BODY_BYTES
-        if head.has_body:
+        rest = data[end + 4 :]
+        if head.chunked or length:
             self._phase = _Phase.BODY
             self._body_complete = False
             self._decoder = ChunkedDecoder() if head.chunked else None
-            self._remaining = head.content_length or 0
-            self._continue_wanted = any(
-                field[0] == b"expect" and field[1].lower() == b"100-continue" for field in head.special
-            )
+            self._remaining = length or 0
+            self._continue_wanted = head.expects_continue
             self.deadline = self._loop.time() + self._settings.client_body_timeout_s
             if rest and not self._read_body(rest):
                 return
@@ -191,7 +210,7 @@ class ClientConnection(asyncio.Protocol):
             self._continue_wanted = False
             self._buffer = rest
             self.deadline = NEVER
-        self._taker.take(self, head)
+        self._taker.take(self, head, key, recalled)
 
     def _read_body(self, data: bytes) -> bool:
         """Deliver or keep body bytes; what follows the body stays buffered. False when the framing broke."""
@@ -278,7 +297,7 @@ class ClientConnection(asyncio.Protocol):
 
     async def whole_body(self, limit_bytes: int) -> bytes:
         """The complete body. Raises `GatewayRefusal` 413 above the limit, 400 when its framing breaks."""
-        length = self.head.content_length if self.head is not None else None
+        length = self.content_length
         if length is not None and length > limit_bytes:
             raise _too_large(limit_bytes)
         if not self._body_complete:

@@ -62,10 +62,21 @@ def _common(kind: str, at: str, exchange: Exchange) -> Entry:
 
 def intent(at: str, exchange: Exchange) -> Entry:
     """Written and durable before a byte goes to the upstream."""
-    entry = _common("exchange.intent", at, exchange)
-    entry["classes"] = _class_names(exchange.operation.classes)
-    if exchange.approval is not None:
-        entry["approval"] = {"id": exchange.approval, "by": exchange.approved_by}
+    judged = exchange.judged
+    if judged is None:
+        entry = _common("exchange.intent", at, exchange)
+        entry["classes"] = _class_names(exchange.operation.classes)
+        if exchange.approval is not None:
+            entry["approval"] = {"id": exchange.approval, "by": exchange.approved_by}
+        return entry
+    if judged.entry is None:
+        judged.entry = _common("exchange.intent", at, exchange)
+        judged.entry["classes"] = _class_names(exchange.operation.classes)
+    entry = judged.entry.copy()
+    entry["time"] = at
+    entry["exchange"] = exchange.id
+    entry["session"] = exchange.session
+    entry["client"] = exchange.client.peer
     return entry
 
 

@@ -17,6 +17,7 @@ from ostiary.gateway.asking import Asking
 from ostiary.gateway.authenticator import Authenticator
 from ostiary.gateway.client import ClientConnection
 from ostiary.gateway.forwarding import send
+from ostiary.gateway.judged import Judged, Verdicts
 from ostiary.gateway.live import LiveExchanges
 from ostiary.gateway.metrics import Metrics
 from ostiary.gateway.refusals import RefusalBook
@@ -24,7 +25,7 @@ from ostiary.gateway.relay import Relay
 from ostiary.gateway.route import Route, Snapshot
 from ostiary.gateway.state import Exchange, Identities, WallClock, now_s
 from ostiary.gateway.upload import Upload
-from ostiary.gateway.upstream import UpstreamConnection
+from ostiary.gateway.upstream import NO_SECRET, UpstreamConnection
 from ostiary.model.decision import Ask, Deny
 from ostiary.model.errors import GatewayRefusal, StorageUnavailableError
 from ostiary.ports import HEAD, REQUEST, Chronicle, Receipt
@@ -65,6 +66,7 @@ class House:
     metrics: Metrics
     refusals: RefusalBook
     identities: Identities
+    verdicts: Verdicts
     accepting: bool = True
 
 
@@ -93,14 +95,23 @@ class Journeys:
 
     # -- the stages, in order
 
-    def take(self, client: ClientConnection, head: RequestHead) -> None:
+    def recall(self, key: bytes) -> Judged | None:
+        """What was said of an equal head before, while it still holds."""
+        house = self._house
+        return house.verdicts.recall(key, house.snapshot, time.time()) if house.accepting else None
+
+    def take(self, client: ClientConnection, head: RequestHead, key: bytes, recalled: Judged | None) -> None:
         """Stages 1 to 5; then 6 in a task where somebody must be waited for, else straight on to 8."""
         now = time.time()
         exchange = Exchange(self._house.identities.new("ex_", now), now_s(), client, head)
         client.on_gone = partial(self._gone, exchange)
         self._running.add(exchange)
         try:
-            ask = self._judge(exchange, now)
+            ask = None
+            if recalled is not None:
+                self._judge_again(exchange, now, recalled)
+            else:
+                ask = self._judge(exchange, now, key)
             route = exchange.route
             if ask is None and route is not None:
                 exchange.armed = route.armed(exchange.operation)
@@ -113,7 +124,20 @@ class Journeys:
         except Exception:  # noqa: BLE001 - the outermost loop of one exchange
             self._fail(exchange)
 
-    def _judge(self, exchange: Exchange, now: float) -> Ask | None:
+    def _judge_again(self, exchange: Exchange, now: float, judged: Judged) -> None:
+        """Stages 1 to 5 as they came out for an equal head."""
+        exchange.judged = judged
+        exchange.target = judged.target
+        exchange.actor = judged.actor
+        exchange.route = judged.route
+        exchange.operation = judged.operation
+        exchange.decision = judged.decision
+        exchange.tool_session = judged.tool_session
+        exchange.session = self._house.sessions.session_for(
+            judged.actor.key, judged.route.name, judged.tool_session, now
+        )
+
+    def _judge(self, exchange: Exchange, now: float, key: bytes) -> Ask | None:
         """Stages 1 to 5. Returns the asking where a person must agree. Raises `GatewayRefusal`."""
         house, head = self._house, exchange.head
         if not house.accepting:
@@ -139,7 +163,14 @@ class Journeys:
         decision = exchange.decision = route.decide(snapshot.policy, actor, operation)
         if isinstance(decision, Deny):
             raise GatewayRefusal(403, "no_rule" if decision.rule is None else "denied", decision.why)
-        return decision if isinstance(decision, Ask) else None
+        if isinstance(decision, Ask):
+            return decision
+        if key:
+            exchange.judged = Judged(
+                head, snapshot, admitted.target, actor, route, operation, decision, exchange.tool_session
+            )
+            house.verdicts.remember(key, exchange.judged)
+        return None
 
     async def _wait(self, exchange: Exchange, ask: Ask | None, now: float) -> None:
         """Stage 6: the whole body is read, and a person sees it. And a secret's provider may take its time: one that
@@ -209,8 +240,9 @@ class Journeys:
         complete = client.body_complete
         body = exchange.judged_body
         if body is None:
-            body = client.take_body() if exchange.head.has_body else b""
-        upstream.begin(relay, exchange.head.method == b"HEAD")
+            body = client.take_body() if exchange.has_body else b""
+        lines = exchange.armed.guardian.lines if exchange.armed is not None else NO_SECRET
+        upstream.begin(relay, exchange.head.method == b"HEAD", lines)
         recorded_head, chunked = send(receipt, exchange, route, upstream, body, complete)
         exchange.add_frame(REQUEST | HEAD, recorded_head)
         if body or not complete:
@@ -271,16 +303,17 @@ class Journeys:
         self._running.discard(exchange)
         if self._all_done is not None and not self._running:
             self._all_done.set()
-        exchange.client.finish(exchange.head.keep_alive)
+        exchange.client.finish(exchange.keep_alive)
 
     def _answer(self, exchange: Exchange, refusal: GatewayRefusal) -> None:
         """Send the refusal in the Kind's shape; close where the framing is in doubt or the body was not read."""
-        client, head = exchange.client, exchange.head
+        client = exchange.client
         if refusal.close or not client.body_complete:
-            head.keep_alive = False
+            exchange.keep_alive = False
         shape = exchange.route.error_shape if exchange.route is not None else "problem"
         exchange.status = refusal.status
-        client.write(error_answer(refusal, shape, exchange.id, head.method != b"HEAD", close=not head.keep_alive))
+        with_body = exchange.head.method != b"HEAD"
+        client.write(error_answer(refusal, shape, exchange.id, with_body, close=not exchange.keep_alive))
 
     def _fail(self, exchange: Exchange) -> None:
         """A defect of ours: nothing of it may reach the client, and the exchange still ends in the log."""
@@ -317,7 +350,7 @@ class Journeys:
 
     @staticmethod
     def _is_safe(exchange: Exchange) -> bool:
-        return exchange.head.method in _SAFE_METHODS and not exchange.head.has_body
+        return exchange.head.method in _SAFE_METHODS and not exchange.has_body
 
 
 def _tool_session(head: RequestHead, route: Route) -> str | None:

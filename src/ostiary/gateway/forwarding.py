@@ -53,6 +53,31 @@ def _own_lines(head: RequestHead, route: Route, armed: Armed | None) -> tuple[by
     return (b"\r\n".join(lines) + b"\r\n" if lines else b""), accept_encoding_line(offered)
 
 
+def _head_parts(exchange: Exchange, route: Route, armed: Armed | None) -> tuple[bytes, bytes]:
+    """The head up to framing and secret as it is forwarded, and as it is recorded. A verdict keeps both."""
+    judged = exchange.judged
+    if judged is not None and judged.forwarded and judged.armed is armed:
+        return judged.forwarded, judged.recorded
+    own, accept = _own_lines(exchange.head, route, armed)
+    begin, query = _request_line(exchange, route, armed)
+    first = begin + (b" HTTP/1.1\r\n" if query is None else b"?" + query + b" HTTP/1.1\r\n")
+    forwarded = first + route.host_line + own + accept + route.fixed_lines
+    recorded = first + own
+    if judged is not None:
+        judged.armed, judged.forwarded, judged.recorded = armed, forwarded, recorded
+    return forwarded, recorded
+
+
+def _request_line(exchange: Exchange, route: Route, armed: Armed | None) -> tuple[bytes, bytes | None]:
+    """Method and path, and the client's query without the parameters that the secret sets."""
+    target = exchange.target
+    assert target is not None
+    query = target.query
+    if armed is not None and armed.query_names:
+        query = without_parameters(query, armed.query_names)
+    return exchange.head.method + b" " + route.base_path + target.path, query
+
+
 def send(
     receipt: Receipt, exchange: Exchange, route: Route, upstream: UpstreamConnection, body: bytes, complete: bool
 ) -> tuple[bytes, bool]:
@@ -62,44 +87,39 @@ def send(
     recorded (less what was injected), and whether the rest of the body goes in chunked coding.
     """
     assert receipt.index >= 0
-    head, armed, target = exchange.head, exchange.armed, exchange.target
-    assert target is not None
-    own, accept = _own_lines(head, route, armed)
-    query = target.query
-    if armed is not None and armed.query_names:
-        query = without_parameters(query, armed.query_names)
-    begin = head.method + b" " + route.base_path + target.path
-    suffix = b" HTTP/1.1\r\n" if query is None else b"?" + query + b" HTTP/1.1\r\n"
-    length = head.content_length
+    armed = exchange.armed
+    forwarded, recorded = _head_parts(exchange, route, armed)
+    length = exchange.content_length
     chunked = False
     framing = b""
     if complete:
-        if body or length is not None or head.chunked:
+        if body or length is not None or exchange.head.chunked:
             framing = b"Content-Length: %d\r\n" % len(body)
-    elif head.chunked:
+    elif exchange.head.chunked:
         chunked = True
         framing = b"Transfer-Encoding: chunked\r\n"
         body = encode_chunk(body) if body else b""
     elif length is not None:
         framing = b"Content-Length: %d\r\n" % length
-    shared = route.host_line + own + accept + route.fixed_lines + framing
     if armed is None:
-        upstream.write(begin + suffix + shared + b"\r\n" + body)
+        upstream.write(forwarded + framing + b"\r\n" + body)
     elif armed.query_names:
+        begin, query = _request_line(exchange, route, armed)
         upstream.write(
             begin
             + (b"?" if not query else b"?" + query + b"&")
             + injected_query(armed.forms, armed.secrets, armed.default)
             + b" HTTP/1.1\r\n"
-            + shared
+            + forwarded.partition(b"\r\n")[2]
+            + framing
             + injected_fields(armed.forms, armed.secrets, armed.default)
             + b"\r\n"
             + body
         )
     else:
         upstream.write(
-            begin + suffix + shared + injected_fields(armed.forms, armed.secrets, armed.default) + b"\r\n" + body
+            forwarded + framing + injected_fields(armed.forms, armed.secrets, armed.default) + b"\r\n" + body
         )
     if complete:
         upstream.finish_request()
-    return begin + suffix + own, chunked
+    return recorded, chunked

@@ -10,7 +10,6 @@ from ostiary.gateway.trust import client_context
 from ostiary.gateway.upstream import UpstreamConnection
 from ostiary.model.connection import Connection
 from ostiary.model.errors import GatewayRefusal
-from ostiary.protocols.heads import response_line_cache
 from ostiary.settings import Settings
 
 _FRESH_S = 4.0
@@ -32,7 +31,6 @@ class UpstreamPool:
         self._all: set[UpstreamConnection] = set()
         self._dialling = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._cache = response_line_cache()
         self._closed = False
         self._tls: ssl.SSLContext | None = None
         if connection.upstream.scheme == "https":
@@ -101,7 +99,7 @@ class UpstreamPool:
         for address in addresses:
             try:
                 _, protocol = await self._loop.create_connection(
-                    lambda: UpstreamConnection(self._loop, self._settings, self._cache, self._release),
+                    lambda: UpstreamConnection(self._loop, self._settings, self._release),
                     address,
                     upstream.port,
                     ssl=self._tls,

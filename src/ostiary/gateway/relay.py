@@ -11,6 +11,7 @@ from ostiary.gateway.response_rules import (
     judge_type,
     unreadable,
 )
+from ostiary.gateway.route import Guardian
 from ostiary.gateway.state import Exchange, now_s
 from ostiary.gateway.unwrapping import Unwrapper, looks_plain
 from ostiary.gateway.upstream import UpstreamConnection
@@ -27,12 +28,26 @@ _BACKLOG_POLL_S = 0.02
 _UNRECORDED = GatewayRefusal(503, "audit_unavailable", "The recording cannot be written.")
 _NO_STORE = b"Cache-Control: no-store\r\nx-ostiary-exchange: "
 _CHUNKED = b"\r\nTransfer-Encoding: chunked\r\n"
+_WRITTEN_TOGETHER_BYTES = 16 * 1024
 _BODILESS = frozenset({204, 304})
 
 
 class Relay:
     """Takes the upstream's answer (a `ResponseSink`). `done` is called once, with the refusal that must be answered
     instead when nothing was sent yet, or None when the answer is out or had to be cut (`exchange.end`)."""
+
+    _head: ResponseHead | None = None
+    _decoder: Decoder | None = None
+    _stream: InjectedSecretStream | None = None
+    _withholder: FieldWithholder | None = None
+    _plain: bool | None = None
+    _unwrapper: Unwrapper | None = None
+    _pending: Iterator[bytes] | None = None
+    _head_sent = False
+    _chunked = False
+    _paused = False
+    _ended = False
+    _over = False
 
     def __init__(
         self,
@@ -51,18 +66,6 @@ class Relay:
         self._settings = settings
         self._loop = loop
         self._done = done
-        self._head: ResponseHead | None = None
-        self._decoder: Decoder | None = None
-        self._stream: InjectedSecretStream | None = None
-        self._withholder: FieldWithholder | None = None
-        self._plain: bool | None = None
-        self._unwrapper: Unwrapper | None = None
-        self._head_sent = False
-        self._chunked = False
-        self._paused = False
-        self._ended = False
-        self._over = False
-        self._pending: Iterator[bytes] | None = None
         fields = exchange.operation.credential_fields
         if fields:
             self._withholder = FieldWithholder(fields)
@@ -72,7 +75,7 @@ class Relay:
     def on_head(self, head: ResponseHead, body: bytes, complete: bool) -> None:
         exchange, armed = self._exchange, self._armed
         refusal = judge_status(head, armed is not None) or judge_type(head)
-        if refusal is None:
+        if refusal is None and head.content_encoding:
             try:
                 self._decoder = body_decoder(head, self._settings.decoded_ratio_max)
             except UnreadableBody:
@@ -83,22 +86,22 @@ class Relay:
         self._head = head
         exchange.status = head.status
         exchange.first_byte_us = int((now_s() - exchange.started) * 1_000_000)
-        self._client.on_pressure = self._on_client_pressure
-        bodiless = exchange.head.method == b"HEAD" or head.status in _BODILESS
-        if bodiless:
+        if exchange.head.method == b"HEAD" or head.status in _BODILESS:
             self._over = True
             self._send_head(None if exchange.head.method == b"HEAD" or head.status == 304 else 0, b"")
             self._finish()
-            return
-        if armed is not None:
-            self._stream = armed.guardian.matcher.stream("body")
-        if complete:
-            self._relay_whole(body)
-            return
-        if self._decoder is None and not body:
-            self._send_head(None, b"")
-        elif body:
-            self._take(body)
+        elif complete and self._decoder is None and (armed is None or looks_plain(body[:1])):
+            self._relay_plain(body)
+        else:
+            self._client.on_pressure = self._on_client_pressure
+            if armed is not None:
+                self._stream = armed.guardian.matcher.stream("body")
+            if complete:
+                self._relay_whole(body)
+            elif body:
+                self._take(body)
+            elif self._decoder is None:
+                self._send_head(None, b"")
 
     def on_body(self, data: bytes) -> None:
         self._take(data)
@@ -116,6 +119,15 @@ class Relay:
         self._client.hold_back(paused)
 
     # -- a body that arrived whole
+
+    def _relay_plain(self, body: bytes) -> None:
+        """The usual case: nothing to decode, nothing to wait for."""
+        if self._armed is not None:
+            body, findings = self._armed.guardian.matcher.mask(body, "body")
+            self._exchange.findings += findings
+        self._over = True
+        self._send_head(len(body), body)
+        self._finish()
 
     def _relay_whole(self, body: bytes) -> None:
         """Send head and body at once, with the true Content-Length of what is left after masking."""
@@ -242,61 +254,67 @@ class Relay:
         exchange, head = self._exchange, self._head
         if head is None:
             return
-        lines = self._clean_lines(head)
-        bodiless = exchange.head.method == b"HEAD" or head.status == 304
-        keep_alive = exchange.head.keep_alive
-        if length is not None:
-            framing = b"\r\n" if head.status == 204 else b"\r\nContent-Length: %d\r\n" % length
-        elif bodiless:
-            framing = b"\r\n"
-        elif exchange.head.version_minor == 1:
-            self._chunked = True
-            framing = _CHUNKED
-        else:
-            keep_alive = exchange.head.keep_alive = False
-            framing = b"\r\n"
-        if not keep_alive or self._client.draining:
-            framing += CLOSE
-        elif exchange.head.version_minor == 0:
-            framing += KEEP_ALIVE_1_0
-        shown = status_line(head.status) + (b"\r\n".join(lines) + b"\r\n" if lines else b"")
-        self._head_sent = True
-        self._client.write(shown + _NO_STORE + exchange.id.encode("ascii") + framing + b"\r\n" + content)
-        exchange.add_frame(RESPONSE | HEAD, shown)
-        if content:
-            self._record(content)
-
-    def _clean_lines(self, head: ResponseHead) -> list[bytes]:
-        """The upstream's fields without the secret; ETag only where it can still be true of what is sent."""
-        armed = self._armed
         lines = head.lines
         if head.etag and head.status < 400 and not self._findings_so_far():
             weak = head.etag if head.etag[:2] == b"W/" or self._decoder is None else b"W/" + head.etag
-            lines = [*lines, b"ETag: " + weak]
-        if armed is None:
-            return lines
-        guardian = armed.guardian
-        clean = guardian.clean_lines
-        if all(line in clean for line in lines):
-            return lines
-        kept = []
-        for line in lines:
-            if line in clean:
-                kept.append(line)
+            line = b"ETag: " + weak
+            lines.append(line)
+            head.unscanned.append(line)
+        if head.unscanned and self._armed is not None:
+            lines = self._clean_lines(head, self._armed.guardian)
+        shown = status_line(head.status) + (b"\r\n".join(lines) + b"\r\n" if lines else b"")
+        framing = self._framing(head, length)
+        self._head_sent = True
+        self._client.write(
+            b"%b%b%b%b\r\n%b" % (shown, _NO_STORE, exchange.id.encode("ascii"), framing, content)
+            if len(content) < _WRITTEN_TOGETHER_BYTES
+            else b"%b%b%b%b\r\n" % (shown, _NO_STORE, exchange.id.encode("ascii"), framing)
+        )
+        exchange.add_frame(RESPONSE | HEAD, shown)
+        if content:
+            if len(content) >= _WRITTEN_TOGETHER_BYTES:
+                self._client.write(content)
+            self._record(content)
+
+    def _framing(self, head: ResponseHead, length: int | None) -> bytes:
+        """Line end of the exchange id, Content-Length or Transfer-Encoding, and Connection where it is needed."""
+        exchange = self._exchange
+        minor = exchange.head.version_minor
+        if length is not None:
+            framing = b"\r\n" if head.status == 204 else b"\r\nContent-Length: %d\r\n" % length
+        elif exchange.head.method == b"HEAD" or head.status == 304:
+            framing = b"\r\n"
+        elif minor == 1:
+            self._chunked = True
+            framing = _CHUNKED
+        else:
+            exchange.keep_alive = False
+            framing = b"\r\n"
+        if not exchange.keep_alive or self._client.draining:
+            return framing + CLOSE
+        return framing if minor == 1 else framing + KEEP_ALIVE_1_0
+
+    def _clean_lines(self, head: ResponseHead, guardian: Guardian) -> list[bytes]:
+        """The lines without the secret; a line whose very name holds it is dropped."""
+        cleaned: dict[bytes, bytes | None] = {}
+        for line in head.unscanned:
+            if line in guardian.lines.clean:
                 continue
             masked, findings = guardian.matcher.mask(line, "header")
             if not findings:
-                guardian.remember_clean(line)
-                kept.append(line)
+                guardian.lines.settle(line)
                 continue
+            guardian.lines.forget(line)
             self._exchange.findings += findings
             name = line.partition(b":")[0]
-            if masked.startswith(name + b":"):
-                kept.append(masked)
-        return kept
+            cleaned[line] = masked if masked.startswith(name + b":") else None
+        if not cleaned:
+            return head.lines
+        kept = (cleaned.get(line, line) for line in head.lines)
+        return [line for line in kept if line is not None]
 
     def _findings_so_far(self) -> bool:
-        return self._stream is not None and bool(self._stream.findings())
+        return bool(self._exchange.findings) or (self._stream is not None and bool(self._stream.findings()))
 
     # -- pressure
 

@@ -14,29 +14,24 @@ from ostiary.model.secret import Secret
 from ostiary.policy.evaluation import Policy
 from ostiary.ports import OpenedSecret, SecretKeeper
 from ostiary.protocols.header_rules import CREDENTIAL_FIELDS
+from ostiary.protocols.heads import ResponseLines
 from ostiary.protocols.kinds import Kind, OperationTable
 from ostiary.vault.injection import injected_names
 
-_CLEAN_LINES = 4096
 _CACHED_DECISIONS = 16_384
 _CACHED_OPERATIONS = 4096
 
 
 class Guardian:
-    """What keeps the secrets of one route from coming back: the matcher and the header lines known to be clean."""
+    """What keeps the secrets of one route from coming back: the matcher, and the header lines judged with it."""
 
-    __slots__ = ("clean_lines", "matcher", "opened")
+    __slots__ = ("lines", "matcher", "opened")
 
     def __init__(self, forms: tuple[AuthForm, ...], opened: Mapping[str, OpenedSecret]) -> None:
         self.opened = dict(opened)
         masked = [secret for each in opened.values() for secret in each.masked]
         self.matcher = InjectedSecretMatcher(masked, forms)
-        self.clean_lines: set[bytes] = set()
-
-    def remember_clean(self, line: bytes) -> None:
-        if len(self.clean_lines) >= _CLEAN_LINES:
-            self.clean_lines.clear()
-        self.clean_lines.add(line)
+        self.lines = ResponseLines(scanned=True)
 
 
 class Armed:

@@ -16,6 +16,7 @@ from ostiary.protocols.heads import RequestHead
 from ostiary.protocols.targets import Target
 
 if TYPE_CHECKING:
+    from ostiary.gateway.judged import Judged
     from ostiary.gateway.relay import Relay
 
 _FLUSH_BYTES = 64 * 1024
@@ -45,6 +46,8 @@ class Exchange:
     approved_by: str | None = None
     session = ""
     tool_session: str | None = None
+    judged: "Judged | None" = None
+    content_length: int | None = None
     receipt: Receipt | None = None
     task: "Task[None] | None" = None
     relay: "Relay | None" = None
@@ -67,7 +70,13 @@ class Exchange:
         self.started = started
         self.client = client
         self.head = head
+        self.keep_alive = head.keep_alive
+        self.content_length = client.content_length
         self.frames: list[Frame] = []
+
+    @property
+    def has_body(self) -> bool:
+        return self.head.chunked or bool(self.content_length)
 
     def add_frame(self, direction: int, data: bytes) -> bool:
         """Keep a frame; True when enough have gathered to be handed to the recorder."""

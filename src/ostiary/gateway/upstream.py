@@ -8,10 +8,13 @@ from typing import Protocol, cast
 from ostiary.gateway.deadlines import NEVER
 from ostiary.model.errors import GatewayRefusal
 from ostiary.protocols.chunked import ChunkedDecoder, ChunkError
-from ostiary.protocols.heads import HEAD_END, HeadError, LineCache, ResponseHead, parse_response_head
+from ostiary.protocols.heads import HEAD_END, HeadError, ResponseHead, ResponseLines, parse_response_head
 from ostiary.settings import Settings
 
 _INFORMATIONAL_MAX = 8
+
+NO_SECRET = ResponseLines(scanned=False)
+"""For connections without a secret: nothing is searched for."""
 
 
 class ResponseSink(Protocol):
@@ -49,12 +52,11 @@ class UpstreamConnection(asyncio.Protocol):
         self,
         loop: asyncio.AbstractEventLoop,
         settings: Settings,
-        cache: LineCache,
         released: "Callable[[UpstreamConnection, bool], None]",
     ) -> None:
         self._loop = loop
         self._settings = settings
-        self._cache = cache
+        self._lines = NO_SECRET
         self._released = released
         self._phase = _Phase.IDLE
         self._sink: ResponseSink | None = None
@@ -74,9 +76,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     # -- what the forwarder does
 
-    def begin(self, sink: ResponseSink, bodiless: bool) -> None:
-        """Take the connection for one request. `bodiless`: the method's answer has no body (HEAD)."""
+    def begin(self, sink: ResponseSink, bodiless: bool, lines: ResponseLines) -> None:
+        """Take the connection for one request. `bodiless`: the method's answer has no body (HEAD). `lines` are those
+        judged for the secrets this request carries."""
         self._sink = sink
+        self._lines = lines
         self._phase = _Phase.HEAD
         self._bodiless = bodiless
         self._informational = 0
@@ -186,7 +190,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._fail(invalid_answer("Its head is too large."))
             return
         try:
-            head = parse_response_head(data[:end], self._cache, self._settings.headers_max)
+            head = parse_response_head(data[:end], self._lines, self._settings.headers_max)
             rest = data[end + 4 :]
             if head.status < 200:
                 self._take_informational(head, rest)

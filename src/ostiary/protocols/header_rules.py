@@ -133,6 +133,7 @@ class ResponseField(IntEnum):
     CONTENT_TYPE = 6
     KEEP_ALIVE = 7
     ETAG = 8
+    UNSCANNED = 9
 
 
 _SPECIAL_RESPONSE_FIELDS = {

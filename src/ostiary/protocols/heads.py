@@ -31,7 +31,9 @@ _CREDENTIAL = int(RequestField.CREDENTIAL)
 _ACCEPT_ENCODING = int(RequestField.ACCEPT_ENCODING)
 _CONTENT_TYPE = int(RequestField.CONTENT_TYPE)
 _CONTENT_ENCODING = int(RequestField.CONTENT_ENCODING)
+_EXPECT = int(RequestField.EXPECT)
 _REFUSE = int(RequestField.REFUSE)
+_UNSCANNED = int(ResponseField.UNSCANNED)
 _JUDGED_LATER = (_CREDENTIAL, _ACCEPT_ENCODING)
 _ONCE_ONLY = (_CONTENT_TYPE, _CONTENT_ENCODING)
 
@@ -61,6 +63,12 @@ class LineCache:
         self._lines: dict[bytes, Field] = {}
         self.get = self._lines.get
 
+    def drop(self, line: bytes) -> None:
+        self._lines.pop(line, None)
+
+    def put(self, line: bytes, field: Field) -> None:
+        self._lines[line] = field
+
     def read(self, line: bytes) -> Field:
         """The judged field of a line that is not cached yet. Raises `HeadError`."""
         field = self._judge(line)
@@ -79,7 +87,7 @@ def _judge_request_line(line: bytes) -> Field:
     return name, match[2], int(request_field(name))
 
 
-def _judge_response_line(line: bytes) -> Field:
+def _judge_unscanned_line(line: bytes) -> Field:
     match = _RESPONSE_FIELD_LINE.fullmatch(line)
     if match is None:
         raise HeadError("A header field of the upstream is malformed.")
@@ -87,21 +95,51 @@ def _judge_response_line(line: bytes) -> Field:
     return name, match[2], int(response_field(name))
 
 
+def _judge_response_line(line: bytes) -> Field:
+    name, value, fate = _judge_unscanned_line(line)
+    return name, value, fate or _UNSCANNED
+
+
 def request_line_cache() -> LineCache:
     return LineCache(_judge_request_line, _CREDENTIAL)
 
 
-def response_line_cache() -> LineCache:
-    return LineCache(_judge_response_line, -1)
+class ResponseLines(LineCache):
+    """Judged lines of answers. Lines that may be forwarded begin as UNSCANNED: once they were searched for the secret
+    and found clean, `settle` lets them pass. One cache belongs to one set of secrets."""
+
+    __slots__ = ("clean",)
+
+    def __init__(self, scanned: bool) -> None:
+        """`scanned` is False where there is no secret to look for."""
+        super().__init__(_judge_response_line if scanned else _judge_unscanned_line, -1)
+        self.clean: set[bytes] = set()
+
+    def forget(self, line: bytes) -> None:
+        """The line holds the secret: it is not kept here."""
+        self.drop(line)
+
+    def settle(self, line: bytes) -> None:
+        """The line holds no secret."""
+        field = self.get(line)
+        if field is not None:
+            self.put(line, (field[0], field[1], 0))
+        if len(self.clean) >= _CACHED_LINES:
+            self.clean.clear()
+        self.clean.add(line)
 
 
 class RequestHead:
-    """One request head. `lines` are the field lines that may go upstream as they stand; `special` the others that
-    matter. `content_length` is None without a Content-Length; `chunked` says the body is in chunked coding."""
+    """One request head, not to be changed once it was read.
+
+    `lines` are the field lines that may go upstream as they stand; `special` the others that matter. `content_length`
+    is None without a Content-Length; `chunked` says the body is in chunked coding.
+    """
 
     __slots__ = (
         "chunked",
         "content_length",
+        "expects_continue",
         "fields",
         "keep_alive",
         "lines",
@@ -120,11 +158,8 @@ class RequestHead:
         self.special: list[Field] = []
         self.content_length: int | None = None
         self.chunked = False
+        self.expects_continue = False
         self.keep_alive = version_minor == 1
-
-    @property
-    def has_body(self) -> bool:
-        return self.chunked or bool(self.content_length)
 
     def first(self, name: bytes) -> bytes | None:
         """The value of the first field of that lower-case name."""
@@ -135,6 +170,20 @@ class RequestHead:
 
     def values(self, fate: RequestField) -> list[bytes]:
         return [field[1] for field in self.special if field[2] == fate]
+
+
+_LENGTH_LINE = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,18})(?=\r\n|\Z)")
+
+
+def without_length(block: bytes) -> tuple[bytes, int | None]:
+    """A head without its first Content-Length line, and that length: what stays the same when a tool asks again.
+
+    Only a plain line counts. Whatever else a head says of its length stays in it, and is judged with it.
+    """
+    match = _LENGTH_LINE.search(block)
+    if match is None:
+        return block, None
+    return block[: match.start()] + block[match.end() :], int(match[1])
 
 
 def looks_broken(partial: bytes) -> bool:
@@ -194,6 +243,8 @@ def _frame_request(head: RequestHead) -> None:
             if head.chunked or value.lower() != b"chunked" or head.version_minor == 0:
                 raise HeadError("Transfer-Encoding is something other than one `chunked`.")
             head.chunked = True
+        elif fate == _EXPECT:
+            head.expects_continue = value.lower() == b"100-continue"
         elif fate == _REFUSE:
             raise HeadError(f"{name.decode()} is not accepted here.")
     if hosts != 1:
@@ -229,6 +280,7 @@ class ResponseHead:
         "keep_alive_s",
         "lines",
         "status",
+        "unscanned",
     )
 
     def __init__(self, status: int, keep_alive: bool) -> None:
@@ -237,6 +289,7 @@ class ResponseHead:
         self.keep_alive_s: float | None = None
         self.lines: list[bytes] = []
         self.hop_by_hop: list[bytes] = []
+        self.unscanned: list[bytes] = []
         self.content_length: int | None = None
         self.chunked = False
         self.content_encoding = b""
@@ -244,8 +297,9 @@ class ResponseHead:
         self.etag = b""
 
 
-def parse_response_head(block: bytes, cache: LineCache, headers_max: int) -> ResponseHead:
-    """Read a head without its final empty line. Raises `HeadError`. `lines` are those that may go to the tool."""
+def parse_response_head(block: bytes, cache: ResponseLines, headers_max: int) -> ResponseHead:
+    """Read a head without its final empty line. Raises `HeadError`. `lines` are those that may go to the tool, once
+    those of them that are also in `unscanned` were searched for the secret."""
     lines = block.split(b"\r\n")
     match = _STATUS_LINE.fullmatch(lines[0])
     if match is None:
@@ -260,6 +314,9 @@ def parse_response_head(block: bytes, cache: LineCache, headers_max: int) -> Res
         fate = field[2]
         if not fate:
             forward.append(line)
+        elif fate == _UNSCANNED:
+            forward.append(line)
+            head.unscanned.append(line)
         elif fate != 1:
             _RESPONSE_READERS[fate](head, field[1], line)
     if head.chunked and head.content_length is not None:
@@ -283,6 +340,8 @@ def _read_coding(head: ResponseHead, value: bytes, _line: bytes) -> None:
 
 
 def _read_connection(head: ResponseHead, value: bytes, _line: bytes) -> None:
+    if value == b"keep-alive":
+        return
     for option in value.lower().split(b","):
         token = option.strip(b" \t")
         if token == b"close":
@@ -300,6 +359,7 @@ def _read_content_type(head: ResponseHead, value: bytes, line: bytes) -> None:
         raise HeadError("Content-Type is there twice.")
     head.content_type = value
     head.lines.append(line)
+    head.unscanned.append(line)
 
 
 def _read_keep_alive(head: ResponseHead, value: bytes, _line: bytes) -> None:

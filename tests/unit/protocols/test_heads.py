@@ -7,15 +7,15 @@ from ostiary.protocols.heads import (
     HeadError,
     RequestHead,
     ResponseHead,
+    ResponseLines,
     looks_broken,
     parse_request_head,
     parse_response_head,
     request_line_cache,
-    response_line_cache,
 )
 
 CACHE = request_line_cache()
-ANSWERS = response_line_cache()
+ANSWERS = ResponseLines(scanned=True)
 
 
 def read(*lines: bytes, request_line: bytes = b"GET /a/b HTTP/1.1", host: bool = True) -> RequestHead:
@@ -61,7 +61,21 @@ def test_malformed_field_lines_are_refused(line: bytes) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [b"+5", b"-1", b"5_0", b"0x5", b"", b"5 5", b"5,5", b"1" * 20, b"9223372036854775808", b"9" * 5000, "٣".encode(), b"5;", b"1e3"],
+    [
+        b"+5",
+        b"-1",
+        b"5_0",
+        b"0x5",
+        b"",
+        b"5 5",
+        b"5,5",
+        b"1" * 20,
+        b"9223372036854775808",
+        b"9" * 5000,
+        "٣".encode(),
+        b"5;",
+        b"1e3",
+    ],
 )
 def test_content_length_is_plain_digits_only(value: bytes) -> None:
     with pytest.raises(HeadError):
@@ -188,7 +202,9 @@ def test_smuggling_answers_are_refused(lines: tuple[bytes, ...]) -> None:
         answer(*lines)
 
 
-@pytest.mark.parametrize("line", [b"HTTP/1.1 20 OK", b"HTTP/1.1 0200 OK", b"HTTP/2 200", b"ICY 200 OK", b"HTTP/1.1  200"])
+@pytest.mark.parametrize(
+    "line", [b"HTTP/1.1 20 OK", b"HTTP/1.1 0200 OK", b"HTTP/2 200", b"ICY 200 OK", b"HTTP/1.1  200"]
+)
 def test_malformed_status_lines_are_refused(line: bytes) -> None:
     with pytest.raises(HeadError):
         answer(status_line=line)
