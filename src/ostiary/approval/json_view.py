@@ -56,9 +56,7 @@ class _View:
             self.withheld += 1
             self.out.append(json.dumps(WITHHELD))
         elif isinstance(node, _Pairs):
-            self._members(
-                [(_quoted(key) + ": ", child, _below(secret_paths, key)) for key, child in node], "{}", depth
-            )
+            self._members([(_quoted(key) + ": ", child, _below(secret_paths, key)) for key, child in node], "{}", depth)
         elif isinstance(node, list):
             self._members(
                 [("", child, _below(secret_paths, str(position))) for position, child in enumerate(node)],
@@ -72,9 +70,7 @@ class _View:
         else:
             self.out.append(json.dumps(node))
 
-    def _members(
-        self, members: list[tuple[str, object, list[tuple[str, ...]]]], brackets: str, depth: int
-    ) -> None:
+    def _members(self, members: list[tuple[str, object, list[tuple[str, ...]]]], brackets: str, depth: int) -> None:
         if not members:
             self.out.append(brackets)
             return

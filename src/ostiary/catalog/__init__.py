@@ -21,9 +21,7 @@ class _StrictLoader(_SafeLoader):
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", node.start_mark
-                )
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", node.start_mark)
         mapping: dict[Hashable, object] = super().construct_mapping(node, deep)
         return mapping
 
@@ -46,9 +44,7 @@ def load_catalog() -> dict[str, Kind]:
         if entry.name.endswith(".yaml"):
             kind = read_kind(entry.read_text("utf-8"), entry.name)
             if f"{kind.name}.yaml" != entry.name:
-                raise OperatorError(
-                    f"{entry.name}: kind: the file of {kind.name!r} must be {kind.name}.yaml."
-                )
+                raise OperatorError(f"{entry.name}: kind: the file of {kind.name!r} must be {kind.name}.yaml.")
             kinds[kind.name] = kind
     return kinds
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ostiary.gateway.route import Route, Snapshot
 from ostiary.model.actor import Actor
 from ostiary.model.errors import GatewayRefusal
+from ostiary.policy.explanation import describe_groups
 from ostiary.protocols.header_rules import RequestField
 from ostiary.protocols.heads import RequestHead
 from ostiary.protocols.targets import Target, TargetError, parse_target, query_has_token
@@ -175,7 +176,8 @@ def find_route(snapshot: Snapshot, actor: Actor, name: bytes) -> Route:
         raise GatewayRefusal(
             404,
             "unknown_connection",
-            f"There is no connection `{name.decode('ascii')[:64]}` that you may use.",
+            f"There is no connection `{name.decode('ascii')[:64]}` that {actor.name} may use "
+            f"({describe_groups(actor)}).",
             "The base URL is http(s)://HOST:PORT/<connection>; ask your administrator which ones are yours.",
         )
     return route

@@ -120,9 +120,9 @@ class Asking:
                 return GatewayRefusal(
                     403,
                     "approval_pending",
-                    f"Rule `{approval.rule}` lets this request through only after approval {approval.id}: "
-                    f"{self._console_url}/approvals/{approval.id}",
-                    "Send exactly the same request again once it is approved.",
+                    f"Rule `{approval.rule}` lets this request through only after somebody approved it. "
+                    f"Send exactly the same request again once approval {approval.id} is given.",
+                    f"It waits at {self._console_url}/approvals/{approval.id}",
                 )
             case _:
                 return GatewayRefusal(

@@ -10,7 +10,7 @@ from ostiary.protocols.chunked import encode_chunk
 from ostiary.protocols.codings import SUPPORTED
 from ostiary.protocols.header_rules import RequestField
 from ostiary.protocols.heads import RequestHead
-from ostiary.protocols.targets import without_parameters
+from ostiary.protocols.targets import redacted_target, without_parameters
 from ostiary.vault.injection import injected_fields, injected_query
 
 _SUPPORTED_CODINGS = tuple(name.encode("ascii") for name in SUPPORTED)
@@ -62,10 +62,18 @@ def _head_parts(exchange: Exchange, route: Route, armed: Armed | None) -> tuple[
     begin, query = _request_line(exchange, route, armed)
     first = begin + (b" HTTP/1.1\r\n" if query is None else b"?" + query + b" HTTP/1.1\r\n")
     forwarded = first + route.host_line + own + accept + route.fixed_lines
-    recorded = first + own
+    recorded = begin + _shown_query(exchange) + b" HTTP/1.1\r\n" + own
     if judged is not None:
         judged.armed, judged.forwarded, judged.recorded = armed, forwarded, recorded
     return forwarded, recorded
+
+
+def _shown_query(exchange: Exchange) -> bytes:
+    """The client's query with the values withheld whose names speak of secrets, as in the log."""
+    target = exchange.target
+    if target is None or target.query is None:
+        return b""
+    return b"?" + redacted_target(target).partition("?")[2].encode("ascii")
 
 
 def _request_line(exchange: Exchange, route: Route, armed: Armed | None) -> tuple[bytes, bytes | None]:

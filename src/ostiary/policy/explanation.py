@@ -51,9 +51,15 @@ def why_no_rule(actor: Actor, connection: str, operation: Operation) -> str:
     classes = ", ".join(sorted(operation.classes))
     described = f"{operation.name} ({classes})" if classes else operation.name
     return (
-        f"No rule lets {describe_actor(actor)} do {described} on {connection}."
-        f" A rule with effect allow or ask whose operations include {operation.name} would change that."
+        f"No rule lets {describe_actor(actor)} ({describe_groups(actor)}) do {described} on {connection}."
+        f" A rule with effect allow or ask for one of these groups or for {actor.name}, whose operations include"
+        f" {operation.name}, would change that."
     )
+
+
+def describe_groups(actor: Actor) -> str:
+    """What the token says of groups: a forgotten `--groups` is the usual reason for a refusal."""
+    return f"groups: {', '.join(sorted(actor.groups))}" if actor.groups else "the token names no groups"
 
 
 def why_token_limited(connection: str) -> str:

@@ -60,12 +60,37 @@ FORGED_ORIGIN_FIELDS = frozenset(
         b"x-envoy-original-path",
         b"x-envoy-external-address",
         b"x-waf-bypass",
+        b"x-forwarded",
+        b"forwarded-for",
+        b"client-ip",
+        b"x-original-uri",
+        b"x-original-for",
+        b"x-original-forwarded-for",
+        b"x-remote-user",
+        b"remote-user",
+        b"x-remote-ip",
+        b"x-remote-addr",
+        b"remote-addr",
+        b"x-authenticated-user",
+        b"x-azure-clientip",
+        b"x-appengine-user-ip",
+        b"x-proxyuser-ip",
+        b"x-custom-ip-authorization",
     }
 )
 """Fields by which a client pretends to be elsewhere or to ask for something else."""
 
 METHOD_OVERRIDE_FIELDS = frozenset(
-    {b"x-http-method-override", b"x-http-method", b"x-method-override", b"x-method", b"_method"}
+    {
+        b"x-http-method-override",
+        b"x-http-methodoverride",
+        b"http-method-override",
+        b"x-http-method",
+        b"x-method-override",
+        b"x-original-method",
+        b"x-method",
+        b"_method",
+    }
 )
 
 DROPPED_REQUEST_FIELDS = (

@@ -319,8 +319,8 @@ def parse_response_head(block: bytes, cache: ResponseLines, headers_max: int) ->
             head.unscanned.append(line)
         elif fate != 1:
             _RESPONSE_READERS[fate](head, field[1], line)
-    if head.chunked and head.content_length is not None:
-        raise HeadError("Content-Length and Transfer-Encoding together.")
+    if head.chunked and (head.content_length is not None or match[1] == b"0"):
+        raise HeadError("Transfer-Encoding beside Content-Length or on HTTP/1.0.")
     for name in head.hop_by_hop:
         prefix = name + b":"
         head.lines = [line for line in head.lines if not line.lower().startswith(prefix)]

@@ -12,20 +12,25 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 def withhold_fields(document: Json, paths: Sequence[str]) -> Json:
     """A copy in which the values at the dotted paths (`*` for any key or element) are `[withheld]`."""
     for path in paths:
-        document = _withhold(document, path.split("."))
+        document = _withhold(document, path.split("."), entered=False)
     return document
 
 
-def _withhold(value: Json, steps: list[str]) -> Json:
+def _withhold(value: Json, steps: list[str], entered: bool = True) -> Json:
     if not steps:
         return WITHHELD if value is not None else None
     step, rest = steps[0], steps[1:]
     if isinstance(value, dict):
-        return {key: _withhold(child, rest) if step in ("*", key) else child for key, child in value.items()}
+        # Some servers read names without regard to case, so the secret may stand under another spelling.
+        return {
+            key: _withhold(child, rest) if step == "*" or step.lower() == key.lower() else child
+            for key, child in value.items()
+        }
     if isinstance(value, list):
         # A list is stepped over when the path names a key of its elements, entered when it says `*`.
-        return [_withhold(child, rest if step == "*" else steps) for child in value]
-    return value
+        return [_withhold(child, rest if step == "*" else steps, entered) for child in value]
+    # A plain value where the path goes on: not what the Kind expects, and perhaps the secret itself.
+    return WITHHELD if value is not None and entered else value
 
 
 class FieldWithholder:

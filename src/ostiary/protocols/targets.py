@@ -96,12 +96,26 @@ def redacted_target(target: Target) -> str:
     return text + "?" + "&".join(pairs)
 
 
-_TOKEN_IN_QUERY = re.compile(rb"(?i)ost(?:_|%5f)[a-z](?:[0-9a-z]|%[0-9a-f]{2}){30}")
+_TOKEN = re.compile(rb"ost_[a-z][0-9A-Za-z]{30}")
 
 
 def query_has_token(query: bytes | None) -> bool:
-    """True when the query carries what looks like one of our tokens, which belongs into a header only."""
-    return query is not None and _TOKEN_IN_QUERY.search(query) is not None
+    """True when the query carries what looks like one of our tokens, however often its letters are percent-encoded.
+    A token belongs into a header only."""
+    if query is None:
+        return False
+    for _ in range(3):
+        if _TOKEN.search(query) is not None:
+            return True
+        decoded = _decoded(query)
+        if decoded == query:
+            return False
+        query = decoded
+    return _TOKEN.search(query) is not None
+
+
+def _decoded(text: bytes) -> bytes:
+    return _ESCAPE.sub(lambda match: bytes((int(match[1], 16),)), text)
 
 
 def without_parameters(query: bytes | None, names: frozenset[bytes]) -> bytes | None:
@@ -114,4 +128,4 @@ def without_parameters(query: bytes | None, names: frozenset[bytes]) -> bytes | 
 
 def _plain_name(pair: bytes) -> bytes:
     name = pair.partition(b"=")[0]
-    return _ESCAPE.sub(lambda match: bytes((int(match[1], 16),)), name).replace(b"+", b" ").lower()
+    return _decoded(name).replace(b"+", b" ").lower()

@@ -42,15 +42,10 @@ def test_on_every_path_a_grant_is_used_at_most_once_and_only_after_an_approval()
         state, events = paths.pop()
         seen.add(state)
         assert events.count(ApprovalEvent.USE) <= 1
-        assert (
-            ApprovalEvent.USE not in events
-            or ApprovalEvent.APPROVE in events[: events.index(ApprovalEvent.USE)]
-        )
+        assert ApprovalEvent.USE not in events or ApprovalEvent.APPROVE in events[: events.index(ApprovalEvent.USE)]
         if ApprovalEvent.DENY in events:
             assert state is ApprovalState.DENIED
-        following = [
-            (target, (*events, event)) for (source, event), target in TRANSITIONS.items() if source is state
-        ]
+        following = [(target, (*events, event)) for (source, event), target in TRANSITIONS.items() if source is state]
         assert bool(following) == (state in OPEN_STATES)
         paths += following
     assert seen == set(ApprovalState)

@@ -139,9 +139,7 @@ NARROWER = {"/v0/private-workers/summary", "/v0/private-workers/pending-requests
 
 
 @pytest.mark.parametrize(("letters", "method", "path"), ROWS)
-def test_a_documented_path_is_one_row_with_the_documented_classes(
-    letters: str, method: str, path: str
-) -> None:
+def test_a_documented_path_is_one_row_with_the_documented_classes(letters: str, method: str, path: str) -> None:
     found = TABLE.match(method, path)
     assert found is not None
     assert found.classes == {LETTERS[letter] for letter in letters}
@@ -183,9 +181,7 @@ def is_an_id(method: str, path: str) -> bool:
     """Whether another row of this method takes the last segment as an id (`DELETE …/repos/upsert` deletes a
     repository that is called upsert)."""
     head, _, _ = path.rpartition("/")
-    return any(
-        verb == method and route.rpartition("/")[0] == head and has_id(route) for _, verb, route in ROWS
-    )
+    return any(verb == method and route.rpartition("/")[0] == head and has_id(route) for _, verb, route in ROWS)
 
 
 def has_id(path: str) -> bool:

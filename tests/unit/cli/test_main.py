@@ -166,9 +166,7 @@ def _command_that_raises(error: BaseException, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(command_line.ostiary, "get_command", lambda *_: click.Command("x", callback=fail))
 
 
-def test_an_own_fault_is_a_sentence_without_traceback_or_message(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_own_fault_is_a_sentence_without_traceback_or_message(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     _command_that_raises(RuntimeError("crsr_secret_in_a_message"), monkeypatch)
     code, out, err = run("x")
     assert (code, out) == (FAILED, "")
@@ -185,9 +183,7 @@ def test_debug_shows_where_it_happened_and_no_message(run: Run, monkeypatch: pyt
     assert "crsr_secret" not in err
 
 
-def test_a_sentence_from_elsewhere_cannot_act_on_the_terminal(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sentence_from_elsewhere_cannot_act_on_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     _command_that_raises(OperatorError("The file \x1b[2J\u202e is bad."), monkeypatch)
     code, _, err = run("x")
     assert code == FAILED
@@ -195,9 +191,7 @@ def test_a_sentence_from_elsewhere_cannot_act_on_the_terminal(
 
 
 def test_python_m_ostiary_is_the_same_program() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "ostiary", "version"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "ostiary", "version"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("ostiary ")
 

@@ -78,9 +78,7 @@ def test_fields_without_a_value_are_left_out(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out == "actor: alice‹U+0007›\nrule:  changes wait\n"
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("15m", 900), ("12h", 43_200), ("7d", 604_800), ("30", 30)]
-)
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("15m", 900), ("12h", 43_200), ("7d", 604_800), ("30", 30)])
 def test_time_spans_are_read(text: str, seconds: float) -> None:
     assert seconds_from(text) == seconds
 

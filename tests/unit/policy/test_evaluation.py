@@ -36,9 +36,7 @@ def test_nothing_matching_is_a_deny_that_says_what_would_change_it() -> None:
 
 
 def test_the_deciding_rule_is_named() -> None:
-    decision = Policy([rule(Effect.ALLOW, "reads", operations=("class:read",))]).decide(
-        actor(), "cursor", LIST
-    )
+    decision = Policy([rule(Effect.ALLOW, "reads", operations=("class:read",))]).decide(actor(), "cursor", LIST)
     assert decision == Allow("reads", 'Rule "reads" allows this.')
 
 
@@ -93,10 +91,7 @@ def test_an_unknown_operation_is_never_let_through(operations: tuple[str, ...], 
 
 def test_a_deny_of_everything_names_itself_for_an_unknown_operation_too() -> None:
     assert Policy([rule(Effect.DENY, "shut")]).decide(actor(), "c", UNKNOWN_OPERATION).rule == "shut"
-    assert (
-        Policy([rule(Effect.DENY, "star", operations=("*",))]).decide(actor(), "c", UNKNOWN_OPERATION).rule
-        is None
-    )
+    assert Policy([rule(Effect.DENY, "star", operations=("*",))]).decide(actor(), "c", UNKNOWN_OPERATION).rule is None
 
 
 @pytest.mark.parametrize(
@@ -190,9 +185,7 @@ def test_the_order_of_rules_never_matters(
 ) -> None:
     shuffled = list(rules)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert Policy(rules).decide(asker, connection, operation) == Policy(shuffled).decide(
-        asker, connection, operation
-    )
+    assert Policy(rules).decide(asker, connection, operation) == Policy(shuffled).decide(asker, connection, operation)
     assert Policy(rules).knows(asker, connection) == Policy(shuffled).knows(asker, connection)
 
 

@@ -210,6 +210,11 @@ def test_malformed_status_lines_are_refused(line: bytes) -> None:
         answer(status_line=line)
 
 
+def test_chunked_answer_of_http_1_0_is_refused() -> None:
+    with pytest.raises(HeadError):
+        answer(b"Transfer-Encoding: chunked", status_line=b"HTTP/1.0 200 OK")
+
+
 def test_answer_keeps_harmless_fields_and_drops_the_others() -> None:
     head = answer(
         b"Content-Type: text/plain", b"X-Request-Id: 1", b"Set-Cookie: a=b", b"Alt-Svc: h3", b"Digest: x",

@@ -25,9 +25,7 @@ PETS = document(
             "put": {"operationId": "replacePet"},
             "delete": {"operationId": "deletePet", "x-ostiary-classes": ["write", "irreversible"]},
         },
-        "/pets/{id}/events": {
-            "get": {"responses": {"200": {"content": {"text/event-stream; charset=utf-8": {}}}}}
-        },
+        "/pets/{id}/events": {"get": {"responses": {"200": {"content": {"text/event-stream; charset=utf-8": {}}}}}},
         "/models/{model}:generate": {"post": {"operationId": "generate"}},
         "/": {"get": {}},
     }

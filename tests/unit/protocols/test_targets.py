@@ -61,6 +61,9 @@ def test_own_tokens_in_the_query_are_recognised() -> None:
     token = b"ost_u" + b"A1b2" * 12
     assert query_has_token(b"x=1&k=" + token)
     assert query_has_token(b"k=ost%5Fu" + b"A1b2" * 12)
+    assert query_has_token(b"k=%6f%73%74_u" + b"A1b2" * 12)
+    assert query_has_token(b"k=%256fst_u" + b"A1b2" * 12)
+    assert query_has_token(b"k=ost_u" + b"%41" * 40)
     assert not query_has_token(b"cost_u=1")
     assert not query_has_token(None)
 
