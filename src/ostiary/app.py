@@ -157,7 +157,10 @@ class Application:
         store = self._store = Store(settings.home / "ostiary.db")
         root_key = load_or_create(settings.home, settings.root_key, store)
         chronicle = self._chronicle = Chronicle(settings.home, loop, settings, root_key, store.installation, time.time)
-        chronicle.start()
+        try:
+            chronicle.start()
+        except OperatorError as error:
+            raise _already_running(settings.home) or error from None
         chronicle.on_health(self._health_changed)
         keeper = self._keeper = Keeper(store, root_key, store.installation, settings, time.time)
         desk = self._desk = Desk(
@@ -406,6 +409,19 @@ def _checked_addresses(settings: Settings) -> dict[str, Address]:
                 "Give --tls-cert and --tls-key, or --insecure-plaintext if a TLS proxy stands in front.",
             )
     return addresses
+
+
+def _already_running(home: Path) -> OperatorError | None:
+    """What to say when another process of this HOME lives and holds the log."""
+    try:
+        server = json.loads((home / "server.json").read_bytes())
+        os.kill(server["pid"], 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return OperatorError(
+        f"Ostiary is already running with this home (pid {server['pid']}, gateway {server.get('gateway')}).",
+        "Stop it first, or choose another --home.",
+    )
 
 
 def _url(address: Address, port: int, tls: bool) -> str:

@@ -70,7 +70,8 @@ def show(invocation: Invocation, approval_id: str) -> None:
         ]
     )
     print("\nThe request, exactly as it would be sent (without the key):\n")
-    for line in visible(approval.get("preview", ""), keep_lines=True).split("\n"):
+    # The preview shows hidden characters as escapes already; escaping it again would escape those.
+    for line in str(approval.get("preview", "")).split("\n"):
         print(f"    {line}".rstrip())
     if approval.get("state") == "waiting":
         command = f"ostiary{invocation.home_option} approvals approve {visible(approval.get('id'))}"

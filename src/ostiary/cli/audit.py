@@ -71,8 +71,8 @@ def verify(
             }
         )
     elif verdict.whole:
-        print(f"{paint('Whole:', 'green', 'bold')} {visible(verdict.sentence)}")
-        print(f"{verdict.checkpoints} signed checkpoints vouch for all entries before number {verdict.signed}.")
+        print(f"{paint('Whole.', 'green', 'bold')} All {verdict.entries} entries are as they were written.")
+        print(f"{verdict.checkpoints} signed checkpoints vouch for the first {verdict.signed} of them.")
         for remark in verdict.remarks:
             print(f"Note: {visible(remark)}")
     else:
@@ -155,11 +155,12 @@ def _first_index(log: Any, since: str) -> int:
 
 @audit.command()
 @click.option("-n", "--lines", type=click.IntRange(0, 10_000), default=10, show_default=True)
+@click.option("--follow/--no-follow", default=True, help="Go on with new ones (default), or stop after the last.")
 @pass_invocation
-def tail(invocation: Invocation, lines: int) -> None:
+def tail(invocation: Invocation, lines: int, follow: bool) -> None:
     """Print the last entries and then new ones as they come, until Ctrl-C."""
     with suppress(KeyboardInterrupt):
-        for index, entry in follow_entries(invocation.server, lines):
+        for index, entry in follow_entries(invocation.server, lines, forever=follow):
             if invocation.json:
                 print_json_line({"index": index, "entry": entry})
             else:

@@ -32,6 +32,11 @@ def apply(invocation: Invocation, source: IO[bytes], dry_run: bool, prune: bool)
     for step in steps:
         print(_line(step))
     print(_summary(steps, dry_run))
+    if not dry_run:
+        for secret in invocation.server.get("secrets")["secrets"]:
+            if secret["provider"] == "stored" and secret["version"] is None:
+                name = visible(secret["name"])
+                print(f"{name} has no value yet: ostiary{invocation.home_option} secret set {name}")
 
 
 def _text(source: IO[bytes], filename: str) -> str:

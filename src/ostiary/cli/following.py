@@ -20,8 +20,8 @@ def follow_events(server: AdminClient) -> Iterator[dict[str, Any]]:
         after = int(answer["after"])
 
 
-def follow_entries(server: AdminClient, last: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The audit log's `last` entries and then every new one, with its index."""
+def follow_entries(server: AdminClient, last: int, *, forever: bool = True) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The audit log's `last` entries and then, unless not `forever`, every new one, with its index."""
     after = max(0, _log_size(server) - last) - 1
     while True:
         answer = server.get("audit", "entries", after=after, limit=_PAGE)
@@ -29,6 +29,8 @@ def follow_entries(server: AdminClient, last: int) -> Iterator[tuple[int, dict[s
         for row in rows:
             after = int(row["index"])
             yield after, row["entry"]
+        if not rows and not forever:
+            return
         if not rows:
             time.sleep(_POLL_S)
 

@@ -117,19 +117,31 @@ def replay(invocation: Invocation, some_id: str, realtime: bool) -> None:
 
     What was masked was never recorded. Looking at a recording is itself written into the audit log.
     """
-    server = invocation.server
     exchanges = _exchanges_named(invocation, some_id)
     documents = []
     for exchange in exchanges:
         name = str(exchange["exchange"])
         ended = exchange.get("status") is not None
-        frames = server.get("recordings", name)["frames"] if ended else []
+        frames = _frames(invocation, name) if ended else []
         if invocation.json:
             documents.append({"exchange": exchange, "frames": frames})
         else:
             print_recording(exchange, frames, realtime)
     if invocation.json:
         print_json(documents)
+
+
+def _frames(invocation: Invocation, name: str) -> list[dict[str, object]]:
+    """None for an exchange of which nothing was recorded: it was refused, or nothing came of it."""
+    from ostiary.cli.client import ApiRefusal
+
+    try:
+        frames: list[dict[str, object]] = invocation.server.get("recordings", name)["frames"]
+        return frames
+    except ApiRefusal as refusal:
+        if refusal.status != 404:
+            raise
+        return []
 
 
 def _exchanges_named(invocation: Invocation, some_id: str) -> list[dict[str, object]]:

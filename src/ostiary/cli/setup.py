@@ -1,6 +1,8 @@
 """`ostiary setup`: what to put where, so that a tool goes through the gateway."""
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
 
 import click
 
@@ -95,7 +97,8 @@ _TOOLS = {
 def setup(invocation: Invocation, tool: str, connection: str | None, gateway: str | None, model: str) -> None:
     """Show how to point a tool at Ostiary. Nothing is written."""
     chosen = _TOOLS[tool]
-    name, note = (connection, "") if connection else _connection_of_kind(invocation, chosen.kind)
+    document = _configuration(invocation)
+    name, note = (connection, "") if connection else _connection_of_kind(document, chosen.kind)
     url = f"{(gateway or gateway_url(invocation.home)).rstrip('/')}/{name}"
     environment = {key: value.format(url=url) for key, value in chosen.environment.items()}
     content = chosen.content.format(url=url, model=model)
@@ -114,7 +117,11 @@ def setup(invocation: Invocation, tool: str, connection: str | None, gateway: st
     print(paint(f"# {chosen.title}", "bold"))
     if note:
         print(f"# {note}")
-    command = f"ostiary{invocation.home_option} token create --actor YOUR-NAME --agent {tool} --connection {name}"
+    groups = ",".join(_groups_on(document or {}, name))
+    command = (
+        f"ostiary{invocation.home_option} token create --actor YOUR-NAME"
+        f"{f' --groups {visible(groups)}' if groups else ''} --agent {tool} --connection {name}"
+    )
     print(f'\nexport OSTIARY_TOKEN="$({command})"')
     for key, value in environment.items():
         print(f'export {key}="{visible(value)}"')
@@ -126,17 +133,34 @@ def setup(invocation: Invocation, tool: str, connection: str | None, gateway: st
         print(f"\n# {line}")
 
 
-def _connection_of_kind(invocation: Invocation, kind: str) -> tuple[str, str]:
-    """The first connection of the kind, and a remark for the reader; else the kind's own name."""
+def _configuration(invocation: Invocation) -> dict[str, Any] | None:
+    """The configuration in force; None when no server runs here."""
     try:
         exported = invocation.server.get("configuration")["yaml"]
     except OstiaryError:
-        return kind, f"No Ostiary is running here; assuming a connection named {kind!r} (--connection NAME)."
+        return None
     import yaml
 
-    document = yaml.safe_load(exported) or {}
+    document: dict[str, Any] = yaml.safe_load(exported) or {}
+    return document
+
+
+def _connection_of_kind(document: dict[str, Any] | None, kind: str) -> tuple[str, str]:
+    """The first connection of the kind, and a remark for the reader; else the kind's own name."""
+    if document is None:
+        return kind, f"No Ostiary is running here; assuming a connection named {kind!r} (--connection NAME)."
     names = [str(row["name"]) for row in document.get("connections") or [] if row.get("kind") == kind]
     if not names:
         return kind, f"There is no connection of the kind {kind!r} yet: add one with `ostiary apply -f FILE`."
     others = f" (others of this kind: {', '.join(names[1:])})" if names[1:] else ""
     return names[0], f"Through the connection {names[0]!r}{others}."
+
+
+def _groups_on(document: dict[str, Any], connection: str) -> list[str]:
+    """The groups that rules on this connection let in or ask for: without one of them a token opens nothing."""
+    groups: set[str] = set()
+    for rule in document.get("rules") or []:
+        on = rule.get("on") or ["*"]
+        if rule.get("effect") != "deny" and any(fnmatchcase(connection, str(pattern)) for pattern in on):
+            groups.update(str(group) for group in (rule.get("who") or {}).get("groups") or [])
+    return sorted(groups)

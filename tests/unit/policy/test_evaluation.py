@@ -31,7 +31,7 @@ def rule(effect: Effect, name: str = "r", **rest: object) -> Rule:
 def test_nothing_matching_is_a_deny_that_says_what_would_change_it() -> None:
     decision = Policy([]).decide(actor(), "cursor", CREATE)
     assert decision == Deny(None, decision.why)
-    assert "No rule lets anna do agents.create (spend, write) on cursor." in decision.why
+    assert "No rule lets anna (the token names no groups) do agents.create (spend, write) on cursor." in decision.why
     assert "effect allow or ask" in decision.why
 
 
