@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping
+from threading import Lock
+from weakref import WeakValueDictionary
 
 from ostiary.gateway.pool import UpstreamPool
 from ostiary.masking.injected import InjectedSecretMatcher
@@ -25,13 +27,30 @@ _CACHED_OPERATIONS = 4096
 class Guardian:
     """What keeps the secrets of one route from coming back: the matcher, and the header lines judged with it."""
 
-    __slots__ = ("lines", "matcher", "opened")
+    __slots__ = ("__weakref__", "lines", "matcher", "opened")
 
     def __init__(self, forms: tuple[AuthForm, ...], opened: Mapping[str, OpenedSecret]) -> None:
         self.opened = dict(opened)
         masked = [secret for each in opened.values() for secret in each.masked]
         self.matcher = InjectedSecretMatcher(masked, forms)
         self.lines = ResponseLines(scanned=True)
+
+
+_GUARDIANS: "WeakValueDictionary[tuple[object, ...], Guardian]" = WeakValueDictionary()
+_GUARDIANS_LOCK = Lock()
+
+
+def shared_guardian(forms: tuple[AuthForm, ...], opened: Mapping[str, OpenedSecret]) -> Guardian:
+    """One guardian for all routes that use the same secrets in the same forms: it takes megabytes and a while to make.
+
+    An `OpenedSecret` is told by its identity, which holds as long as the guardian that keeps it.
+    """
+    key = (forms, tuple(sorted((name, id(each)) for name, each in opened.items())))
+    with _GUARDIANS_LOCK:
+        guardian = _GUARDIANS.get(key)
+        if guardian is None:
+            guardian = _GUARDIANS[key] = Guardian(forms, opened)
+        return guardian
 
 
 class Armed:
@@ -147,7 +166,7 @@ class Route:
             guardian = self._guardian
             if guardian is None or any(guardian.opened.get(name) is not each for name, each in opened.items()):
                 guardian = self._guardian = await asyncio.get_running_loop().run_in_executor(
-                    None, Guardian, self._all_forms, opened
+                    None, shared_guardian, self._all_forms, opened
                 )
             return guardian
 
