@@ -1,5 +1,7 @@
 """Chunked coding, read strictly and in any pieces."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from ostiary.protocols.chunked import LAST_CHUNK, ChunkedDecoder, ChunkError, en
 def decode(data: bytes, cuts: list[int] | None = None) -> tuple[bytes, ChunkedDecoder]:
     decoder = ChunkedDecoder()
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts or []), len(data)]
-    output = b"".join(decoder.feed(data[start:end]) for start, end in zip(edges, edges[1:], strict=False))
+    output = b"".join(decoder.feed(data[start:end]) for start, end in itertools.pairwise(edges))
     return output, decoder
 
 
