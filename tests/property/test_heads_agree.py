@@ -19,7 +19,9 @@ _VALUES = st.one_of(
 _SEPARATORS = st.sampled_from([b": ", b":", b" : ", b":\t", b"", b": \r\n "])
 _ENDS = st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r", b"\r\n\r\n"])
 _REQUEST_LINES = st.one_of(
-    st.sampled_from([b"GET / HTTP/1.1", b"POST /a?b HTTP/1.1", b"GET / HTTP/1.0", b"GET  / HTTP/1.1", b"GET /\x80 HTTP/1.1"]),
+    st.sampled_from(
+        [b"GET / HTTP/1.1", b"POST /a?b HTTP/1.1", b"GET / HTTP/1.0", b"GET  / HTTP/1.1", b"GET /\x80 HTTP/1.1"]
+    ),
     st.binary(max_size=30),
 )
 
@@ -69,8 +71,12 @@ def test_accepted_heads_are_read_the_same_by_llhttp(wire: bytes) -> None:
 
 _CHUNK_PARTS = st.lists(
     st.one_of(
-        st.sampled_from([b"0\r\n\r\n", b"1\r\na\r\n", b"2;x=1\r\nab\r\n", b"A\r\n0123456789\r\n", b"0\r\nX: y\r\n\r\n"]),
-        st.sampled_from([b"1\na\n", b"+1\r\na\r\n", b"1 \r\na\r\n", b"0x1\r\na\r\n", b"1;\r\na\r\n", b"\r\n", b"1\r\nab\r\n"]),
+        st.sampled_from(
+            [b"0\r\n\r\n", b"1\r\na\r\n", b"2;x=1\r\nab\r\n", b"A\r\n0123456789\r\n", b"0\r\nX: y\r\n\r\n"]
+        ),
+        st.sampled_from(
+            [b"1\na\n", b"+1\r\na\r\n", b"1 \r\na\r\n", b"0x1\r\na\r\n", b"1;\r\na\r\n", b"\r\n", b"1\r\nab\r\n"]
+        ),
         st.binary(max_size=6),
     ),
     max_size=6,

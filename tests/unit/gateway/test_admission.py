@@ -43,7 +43,8 @@ def test_hosts_that_are_answered(host: bytes) -> None:
 @pytest.mark.parametrize(
     "host",
     [
-        b"evil.example", b"localhost.evil.example", b"localhost:port", b"user@localhost", b"localhost,evil", b"", b"[::1",
+        b"evil.example", b"localhost.evil.example", b"localhost:port", b"user@localhost", b"localhost,evil", b"",
+        b"[::1",
         b"[::1%25lo]", b"[::1]x", b"127.0.0.1.nip.io", b"2130706433", b"0177.0.0.1", b"localhost:123456",
     ],
 )  # fmt: skip
