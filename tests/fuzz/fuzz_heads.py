@@ -21,7 +21,7 @@ CORPUS = (
     b"GET /openai/v1/models HTTP/1.1\r\nHost: localhost:8420\r\nAuthorization: Bearer x\r\nAccept: */*",
     b"POST /a/b%20c?x=%61&y HTTP/1.1\r\nHost: [::1]:1\r\nContent-Length: 5\r\nExpect: 100-continue",
     b"POST / HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: x-a, close\r\nX-A: 1",
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nTransfer-Encoding: chunked\r\nKeep-Alive: timeout=5",
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nTransfer-Encoding: chunked\r\nKeep-Alive: 5",
     b'HTTP/1.0 304\r\nETag: "a"\r\nSet-Cookie: a=b\r\nConnection: etag',
 )
 CACHE, ANSWERS, HOSTS = request_line_cache(), ResponseLines(scanned=True), HostList("")
