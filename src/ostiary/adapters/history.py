@@ -6,7 +6,6 @@ from typing import Any
 
 from ostiary.adapters.chronicle import Chronicle, ExchangeIndex
 from ostiary.audit.checkpoint import parse_note
-from ostiary.audit.verification import verify_directory
 from ostiary.model.errors import NotFoundError
 from ostiary.model.session import Session
 from ostiary.ports import Frame
@@ -70,6 +69,8 @@ class RecordedHistory:
         }
 
     def verify(self) -> Mapping[str, Any]:
+        from ostiary.audit.verification import verify_directory  # its archive readers are seldom needed: 2 MB
+
         verdict = verify_directory(self._chronicle.places.audit, unsigned_allowed=True)
         return {
             "whole": verdict.whole,
