@@ -97,7 +97,8 @@ def test_A41_secret_request_fields_are_not_kept(scene: Scene, content_type: str)
 def test_A41_ordinary_request_bodies_are_kept(scene: Scene) -> None:
     """The control: what is no secret is in the recording, so the tests above look in the right place."""
     body = json.dumps({"prompt": {"text": "a sentence to keep"}, "envVars": {"TOKEN": VALUE}}).encode()
-    assert scene.ask("cursor", "/v1/agents", "Content-Type: application/json", method="POST", body=body).status == 200
+    reply = scene.ask("cursor", "/v1/agents", "Content-Type: application/json", method="POST", body=body)
+    scene.must_be_recorded(reply)
     shown = b"".join(data for _, data in scene.installation.recordings(scene.connection["cursor"]))
     assert b"a sentence to keep" in shown
     assert VALUE.encode() not in shown

@@ -1,6 +1,7 @@
 """B01-B17: requests whose borders two servers could see in different places."""
 
 import json
+import time
 from collections.abc import Mapping
 
 import pytest
@@ -119,9 +120,9 @@ def test_B03_lengths_beyond_64_bits_never_wrap(scene: Scene) -> None:
             data, closed = client.until_close(5.0)
         assert closed
         assert not data or data.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 408 ", b"HTTP/1.1 413 ")), data
-        assert scene.upstream.requests == []
 
-    each(cases, check)
+    each(cases, check, at_once=len(cases))
+    assert scene.upstream.requests == []
 
 
 def test_B04_field_lines_that_are_no_fields(scene: Scene) -> None:
@@ -580,3 +581,4 @@ def test_B_flood_of_malformed_requests_is_recorded(scene: Scene) -> None:
         assert reply.status == 400
     assert wait_until(lambda: recorded() >= number, 8.0, 0.2), f"{recorded()} of {number}"
     assert len(json.dumps(scene.installation.entries(scene.first_index))) < 1_000_000
+    time.sleep(1.1)  # more than 200 refusals a second are counted, not listed: let that second pass

@@ -83,6 +83,7 @@ class Installation:
         self.gateway_port, self.console_port, self.ops_port = free_ports(3)
         self.process: subprocess.Popen[bytes] | None = None
         self._output = bytearray()
+        self._admin = threading.local()
         self._readers: list[threading.Thread] = []
 
     # -- the process ---------------------------------------------------------
@@ -186,22 +187,34 @@ class Installation:
 
     def api(self, method: str, path: str, document: Any = None, **query: Any) -> Any:
         """The decoded answer of the control API over the admin socket. Raises `Refused` for 4xx and 5xx."""
-        connection = _UnixConnection(self.home / "admin.sock", 30.0)
         target = "/api/v1" + path + ("?" + urlencode(query) if query else "")
         payload = None if document is None else json.dumps(document).encode()
-        try:
-            connection.request(method, target, payload, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            content = answer.read()
-        finally:
-            connection.close()
+        status, content = self._called(method, target, payload)
         try:
             decoded = json.loads(content) if content else None
         except ValueError:
             decoded = content
-        if answer.status >= 400:
-            raise Refused(answer.status, decoded)
+        if status >= 400:
+            raise Refused(status, decoded)
         return decoded
+
+    def _called(self, method: str, target: str, payload: bytes | None) -> tuple[int, bytes]:
+        """(status, body) over a kept connection of this thread; a stale one is replaced once."""
+        headers = {} if payload is None else {"Content-Type": "application/json"}
+        for fresh in (False, True):
+            kept = getattr(self._admin, "connection", None)
+            if kept is None or fresh:
+                kept = self._admin.connection = _UnixConnection(self.home / "admin.sock", 30.0)
+            try:
+                kept.request(method, target, payload, headers)
+                answer = kept.getresponse()
+                return answer.status, answer.read()
+            except (OSError, http.client.HTTPException):
+                kept.close()
+                self._admin.connection = None
+                if fresh:
+                    raise
+        raise AssertionError("unreachable")
 
     def apply(self, document: Mapping[str, Any], *, prune: bool = False) -> Any:
         """Apply a declarative document (JSON is YAML). The version line is added."""
@@ -225,15 +238,19 @@ class Installation:
         size = int(self.api("GET", "/audit/checkpoint")["size"])
         return size - 1
 
-    def entries(self, after: int = -1) -> list[dict[str, Any]]:
-        """Audit entries with an index above `after`, oldest first."""
-        found: list[dict[str, Any]] = []
+    def indexed_entries(self, after: int = -1) -> list[tuple[int, dict[str, Any]]]:
+        """(index, entry) of the audit entries with an index above `after`, oldest first."""
+        found: list[tuple[int, dict[str, Any]]] = []
         while True:
             rows = self.api("GET", "/audit/entries", after=after, limit=1000)["entries"]
-            if not rows:
+            found += [(row["index"], row["entry"]) for row in rows]
+            if len(rows) < 1000:
                 return found
-            found += [row["entry"] for row in rows]
             after = rows[-1]["index"]
+
+    def entries(self, after: int = -1) -> list[dict[str, Any]]:
+        """Audit entries with an index above `after`, oldest first."""
+        return [entry for _, entry in self.indexed_entries(after)]
 
     def recordings(self, connection: str) -> Iterator[tuple[str, bytes]]:
         """(exchange id, everything the replay shows) of every exchange on the connection."""

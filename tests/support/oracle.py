@@ -24,8 +24,7 @@ PAGE_BYTES = 4096
 _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
 _UNICODE_ESCAPE = re.compile(rb"\\(?:u\{?0*([0-9a-fA-F]{2,4})\}?|x([0-9a-fA-F]{2})|([\"\\/]))")
 _BETWEEN_HEX = "[^0-9a-fA-F]{0,3}(?:0[xX])?"
-_LARGE = 256 * 1024
-_HUGE = 4 * 1024 * 1024
+_DEPTH_LIMITS = (4 * 1024 * 1024, 512 * 1024, 48 * 1024)
 _WHITE = re.compile(rb"(?:[\r\n\t ]|\\r|\\n|=\r?\n)+")
 
 
@@ -51,19 +50,27 @@ class LeakOracle:
         for known in (value, *also):
             size = min(fragment_bytes, len(known))
             fragments |= {known[start : start + size] for start in range(len(known) - size + 1)}
-        self._forms = {form: _compiled(patterns) for form, patterns in _patterns(sorted(fragments)).items()}
+        patterns = _patterns(sorted(fragments))
+        self._forms = {form: _compiled(one) for form, one in patterns.items()}
+        self._any = _compiled([pattern for one in patterns.values() for pattern in one])
 
     def search(self, artefact: str, data: bytes) -> list[Leak]:
         """Every form found in `data`, at most one leak for each form and view."""
         leaks = []
         for view, content in _views(data):
-            for form, pattern in self._forms.items():
-                match = pattern.search(content)
-                if match:
-                    start = match.start()
-                    excerpt = content[max(0, start - 16) : match.end() + 16]
-                    leaks.append(Leak(artefact, form, view, start, excerpt))
-        return leaks
+            if self._any.search(content):
+                leaks += [self._leak(artefact, form, view, content) for form in self._forms]
+            unwrapped = _WHITE.sub(b"", content)
+            if len(unwrapped) != len(content):
+                leaks.append(self._leak(artefact, "base64", f"{view} > unwrapped", unwrapped))
+        return [leak for leak in leaks if leak is not None]
+
+    def _leak(self, artefact: str, form: str, view: str, content: bytes) -> Leak | None:
+        match = self._forms[form].search(content)
+        if match is None:
+            return None
+        start = match.start()
+        return Leak(artefact, form, view, start, content[max(0, start - 16) : match.end() + 16])
 
     def search_path(self, path: Path, since: "Snapshot | None" = None) -> list[Leak]:
         """The same for a file or everything below a directory, names included; with `since` only what changed."""
@@ -157,7 +164,7 @@ def _base64_needles(fragment: bytes) -> Iterator[bytes]:
 
 def _views(data: bytes) -> Iterator[tuple[str, bytes]]:
     """`data` and what it turns into when encodings are undone, three deep; less deep for large artefacts."""
-    deepest = 3 if len(data) <= _LARGE else 0 if len(data) > _HUGE else 2 if data[:_LARGE].isascii() else 1
+    deepest = sum(len(data) <= limit for limit in _DEPTH_LIMITS)
     seen = {data}
     waiting = [("as is", data, 0)]
     while waiting:
@@ -178,8 +185,6 @@ def _undone(data: bytes) -> Iterator[tuple[str, bytes]]:
         yield "escapes", _UNICODE_ESCAPE.sub(_unescaped, data)
     if b"&" in data:
         yield "entities", html.unescape(data.decode("latin-1")).encode("utf-8", "replace")
-    if _WHITE.search(data):
-        yield "unwrapped", _WHITE.sub(b"", data)
     yield from _decompressed(data)
 
 

@@ -50,7 +50,9 @@ class Scene:
         self.oracle = LeakOracle(self.key.encode())
         self._oracles = [self.oracle]
         self._kept_nowhere: list[bytes] = []
-        self._first_index = -1
+        self._first_index = self._read_index = -1
+        self._endings: dict[str, list[dict[str, Any]]] = {}
+        self._printed = len(installation.output)
         self._before: Snapshot | None = None
 
     # -- setting up ----------------------------------------------------------
@@ -205,19 +207,18 @@ class Scene:
     def must_be_recorded(self, reply: Reply) -> dict[str, Any]:
         """The audit entry that ends the exchange of this reply."""
         identifier = reply.header("x-ostiary-exchange")[0].decode()
-        found: list[dict[str, Any]] = []
+        assert wait_until(lambda: self._ended(identifier), 3.0, 0.01), f"no audit entry for exchange {identifier}"
+        assert len(self._endings[identifier]) == 1, self._endings[identifier]
+        return self._endings[identifier][0]
 
-        def present() -> bool:
-            found[:] = [
-                entry
-                for entry in self.installation.entries(self.first_index)
-                if entry.get("exchange") == identifier and entry["type"] in ENDINGS
-            ]
-            return bool(found)
-
-        assert wait_until(present, 3.0, 0.05), f"no audit entry for exchange {identifier}"
-        assert len(found) == 1, found
-        return found[0]
+    def _ended(self, identifier: str) -> bool:
+        """Whether the exchange has its last entry; reads on in the log from where it was left."""
+        if identifier not in self._endings:
+            for index, entry in self.installation.indexed_entries(self._read_index):
+                self._read_index = index
+                if entry["type"] in ENDINGS:
+                    self._endings.setdefault(entry["exchange"], []).append(entry)
+        return identifier in self._endings
 
     @property
     def first_index(self) -> int:
@@ -225,7 +226,7 @@ class Scene:
 
     def mark_log(self) -> None:
         """Entries from now on belong to this scene."""
-        self._first_index = self.installation.last_index()
+        self._first_index = self._read_index = self.installation.last_index()
 
     def nothing_reached_upstream(self) -> None:
         received = b"".join(self.upstream.received)
@@ -237,15 +238,17 @@ class Scene:
     def leaks(self) -> list[Leak]:
         """The key anywhere this test could reach, and the token anywhere but in its own answer."""
         installation = self.installation
+        if installation.alive:
+            wait_until(self._all_ended, 3.0, 0.02)
         artefacts = list(self._witnessed())
-        artefacts.append(("server output", installation.output))
+        artefacts.append(("server output", installation.output[self._printed :]))
         if installation.alive:
             artefacts.append(("/metrics", installation.ops("/metrics")[1]))
             artefacts.append(("/readyz", installation.ops("/readyz")[1]))
             for kind in KINDS:
                 shown = installation.recordings(self.connection[kind])
                 artefacts.append((f"recordings of {kind}", b"\n".join(name.encode() + data for name, data in shown)))
-            for path in ("/configuration", "/secrets", "/tokens", "/status"):
+            for path in ("/configuration", "/secrets", "/status"):
                 artefacts.append((path, repr(installation.api("GET", path)).encode()))
         home = installation.home
         found = []
@@ -264,6 +267,12 @@ class Scene:
             for number, data in enumerate(self.upstream.received):
                 found += tokens.search(f"token at upstream connection {number}", data)
         return found
+
+    def _all_ended(self) -> bool:
+        """Whether every exchange of the scene is written down to its end, so that its recording can be seen."""
+        entries = self.installation.entries(self.first_index)
+        begun = {entry["exchange"] for entry in entries if entry["type"] == "exchange.intent"}
+        return begun <= {entry["exchange"] for entry in entries if entry["type"] == "exchange.outcome"}
 
     def _witnessed(self) -> Iterator[tuple[str, bytes]]:
         """What clients received: text in one piece, everything else by itself (it may be a container)."""
