@@ -59,7 +59,9 @@ def measure(servers: Servers, plan: measures.Plan, names: list[str], quick: bool
     time.sleep(1)
     measured: dict[str, measures.Values] = {name: {} for name in ("direct", *names)}
     for proxy in proxies:
+        # Before any load: memory that a process has taken and not given back would hide what streams need.
         measured[proxy.name] |= measures.memory_idle(proxy)
+        measured[proxy.name] |= measures.memory_streams(proxy, plan)
     disk = fdatasync_us(servers.folder, 300)
     steps = (
         (measures.latency_round, [direct, *proxies]),
@@ -70,8 +72,6 @@ def measure(servers: Servers, plan: measures.Plan, names: list[str], quick: bool
         for name, values in measures.interleaved(asked, plan, step, say).items():
             measured[name] |= values
         disk += fdatasync_us(servers.folder, 300)
-    for proxy in proxies:
-        measured[proxy.name] |= measures.memory_streams(proxy, plan)
     disk_time = percentiles(disk)
     return report.Result(
         command="make bench" if not quick else "python -m bench --quick",
