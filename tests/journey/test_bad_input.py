@@ -158,9 +158,8 @@ def test_a_wrong_token_is_401_with_a_sentence(token: str, house: Installation) -
 
 
 def test_an_unknown_connection_reads_like_one_the_actor_may_not_know(house: Installation) -> None:
-    mine = house.token("alice", groups=["engineering"])
     foreign = house.token("bob", groups=["sales"])
-    unknown = _request(house, "/nosuch/list", mine)
+    unknown = _request(house, "/nosuch/list", foreign)
     hidden = _request(house, "/notes/list", foreign)
     assert unknown[0] == hidden[0] == 404
     assert unknown[1]["code"] == hidden[1]["code"] == "unknown_connection"
