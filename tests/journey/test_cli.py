@@ -272,6 +272,21 @@ def test_tail_shows_exchanges_as_they_happen_and_ends_with_ctrl_c(
     assert errors == b""
 
 
+def test_a_server_that_stops_ends_the_tail_and_logs_no_traceback(tmp_path: Path) -> None:
+    own = House(tmp_path / "home").start()
+    process = own.follow("sessions", "tail")
+    try:
+        time.sleep(1.5)
+        assert own.stop() == 0
+        _, errors = process.communicate(timeout=10)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 3
+    assert errors.startswith(b"ostiary: ")
+    assert b"Traceback" not in own.output
+
+
 def test_audit_tail_begins_with_the_last_entries(house: House, token: str) -> None:
     house.request(token, "GET", "/cursor/v1/me")
     process = house.follow("audit", "tail", "-n", "1")

@@ -86,6 +86,9 @@ def _endpoint(route: Route, services: Services) -> Endpoint:
             return problem(413, "too_large", f"The body is larger than {route.body_max_bytes:,} bytes.")
         except ClientDisconnect:
             return problem(400, "bad_request", "The body ended early.")
+        except asyncio.CancelledError:
+            # The server stops and breaks off whoever still waits for events: an end, not a failure to log.
+            return problem(503, "not_ready", "Ostiary is stopping.")
         except Exception as failure:  # noqa: BLE001 - the outermost place of a request
             # Only what kind of failure: its text, or a traceback's lines, could hold what somebody sent.
             _log.error("control_request_failed", extra={"route": route.name, "failure": type(failure).__name__})
