@@ -17,9 +17,7 @@ def _text(size: int, shell: str) -> str:
 
 
 BODY_1K = _text(1024, '{"object":"list","data":[{"id":"gpt-5.4-mini","object":"model","owned_by":"%s"}]}')
-BODY_64K = _text(
-    65536, '{"object":"list","data":[{"id":"file-1","object":"file","filename":"%s"}],"has_more":false}'
-)
+BODY_64K = _text(65536, '{"object":"list","data":[{"id":"file-1","object":"file","filename":"%s"}],"has_more":false}')
 
 
 def nginx_upstream(port: int, folder: str) -> str:

@@ -159,7 +159,7 @@ class Bench:
             metrics=Metrics(),
             refusals=RefusalBook(chronicle, loop, time.time),
             identities=identities,
-        verdicts=Verdicts(),
+            verdicts=Verdicts(),
         )
         server = GatewayServer(house, sweeper)
         route = snapshot.routes[b"bench"]

@@ -129,9 +129,7 @@ def memory_streams(proxy: Proxy, plan: Plan) -> Values:
 Round = Callable[[Proxy, Plan], Values]
 
 
-def interleaved(
-    proxies: Sequence[Proxy], plan: Plan, measure: Round, say: Callable[[str], None]
-) -> dict[str, Values]:
+def interleaved(proxies: Sequence[Proxy], plan: Plan, measure: Round, say: Callable[[str], None]) -> dict[str, Values]:
     """The median of each value over the rounds, by proxy name."""
     seen: dict[str, list[Values]] = {proxy.name: [] for proxy in proxies}
     for number in range(plan.rounds):
@@ -140,7 +138,4 @@ def interleaved(
             seen[proxy.name].append(measure(proxy, plan))
             what = measure.__name__.removesuffix("_round")
             say(f"  {what} round {number + 1}/{plan.rounds} {proxy.name}: {time.monotonic() - begun:.1f} s")
-    return {
-        name: {key: median(values[key] for values in rounds) for key in rounds[0]}
-        for name, rounds in seen.items()
-    }
+    return {name: {key: median(values[key] for values in rounds) for key in rounds[0]} for name, rounds in seen.items()}

@@ -146,8 +146,7 @@ def write(result: Result, json_path: Path, page: Path) -> None:
         "versions": dict(result.versions),
         "disk_fdatasync_ms": {"p50": round(result.disk_p50_ms, 4), "p99": round(result.disk_p99_ms, 4)},
         "values": {
-            name: {key: round(value, 4) for key, value in values.items()}
-            for name, values in result.values.items()
+            name: {key: round(value, 4) for key, value in values.items()} for name, values in result.values.items()
         },
     }
     json_path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")

@@ -66,9 +66,7 @@ class Servers:
         self._write("body-64k.json", configurations.BODY_64K)
         self.upstream_port, self.stream_port = free_port(), free_port()
         text = configurations.nginx_upstream(self.upstream_port, str(self.folder))
-        self._start(
-            ["nginx", "-c", self._write("upstream.conf", text)], LOAD_CORE, "upstream", self.upstream_port
-        )
+        self._start(["nginx", "-c", self._write("upstream.conf", text)], LOAD_CORE, "upstream", self.upstream_port)
         command = [sys.executable, "-m", "bench.sse_upstream", str(self.stream_port)]
         self._start(command, LOAD_CORE, "stream-upstream", self.stream_port)
         return Proxy("direct", "", None, self.upstream_port, self.stream_port, "", "", configurations.TOKEN)
