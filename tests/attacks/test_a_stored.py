@@ -99,7 +99,7 @@ def test_A41_ordinary_request_bodies_are_kept(scene: Scene) -> None:
     body = json.dumps({"prompt": {"text": "a sentence to keep"}, "envVars": {"TOKEN": VALUE}}).encode()
     reply = scene.ask("cursor", "/v1/agents", "Content-Type: application/json", method="POST", body=body)
     scene.must_be_recorded(reply)
-    shown = b"".join(data for _, data in scene.installation.recordings(scene.connection["cursor"]))
+    shown = b"".join(data for _, data in scene.installation.recordings(connection=scene.connection["cursor"]))
     assert b"a sentence to keep" in shown
     assert VALUE.encode() not in shown
 

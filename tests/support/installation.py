@@ -252,9 +252,9 @@ class Installation:
         """Audit entries with an index above `after`, oldest first."""
         return [entry for _, entry in self.indexed_entries(after)]
 
-    def recordings(self, connection: str) -> Iterator[tuple[str, bytes]]:
-        """(exchange id, everything the replay shows) of every exchange on the connection."""
-        for session in self.api("GET", "/sessions", connection=connection, limit=1000)["sessions"]:
+    def recordings(self, **which: str) -> Iterator[tuple[str, bytes]]:
+        """(session or exchange, everything it shows) of the sessions of that `actor` or `connection`."""
+        for session in self.api("GET", "/sessions", **which, limit=1000)["sessions"]:
             detail = self.api("GET", f"/sessions/{session['id']}")
             yield f"session {session['id']}", json.dumps(detail).encode()
             for exchange in detail["exchanges"]:

@@ -60,7 +60,7 @@ class LeakOracle:
         for view, content in _views(data):
             if self._any.search(content):
                 leaks += [self._leak(artefact, form, view, content) for form in self._forms]
-            unwrapped = _WHITE.sub(b"", content)
+            unwrapped = _WHITE.sub(b"", content) if content.isascii() or len(content) < PAGE_BYTES else content
             if len(unwrapped) != len(content):
                 leaks.append(self._leak(artefact, "base64", f"{view} > unwrapped", unwrapped))
         return [leak for leak in leaks if leak is not None]
@@ -164,7 +164,7 @@ def _base64_needles(fragment: bytes) -> Iterator[bytes]:
 
 def _views(data: bytes) -> Iterator[tuple[str, bytes]]:
     """`data` and what it turns into when encodings are undone, three deep; less deep for large artefacts."""
-    deepest = sum(len(data) <= limit for limit in _DEPTH_LIMITS)
+    deepest = 0 if _sealed(data) else sum(len(data) <= limit for limit in _DEPTH_LIMITS)
     seen = {data}
     waiting = [("as is", data, 0)]
     while waiting:
@@ -176,6 +176,12 @@ def _views(data: bytes) -> Iterator[tuple[str, bytes]]:
             if undone not in seen:
                 seen.add(undone)
                 waiting.append((f"{name} > {step}", undone, depth + 1))
+
+
+def _sealed(data: bytes) -> bool:
+    """Whether the data looks encrypted: then only what stands there plainly can be a leak."""
+    sample = data[:PAGE_BYTES]
+    return len(data) > PAGE_BYTES and len(sample.translate(None, bytes(range(128)))) > 0.3 * len(sample)
 
 
 def _undone(data: bytes) -> Iterator[tuple[str, bytes]]:

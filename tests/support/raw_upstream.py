@@ -13,7 +13,7 @@ from typing import Any
 Segment = bytes | float
 """Bytes to send in one write, or seconds to wait."""
 
-ACCEPT_POLL_S = 0.1
+ACCEPT_POLL_S = 1.0
 READ_LIMIT_S = 30.0
 
 
@@ -143,6 +143,8 @@ class RawUpstream:
     def close(self) -> None:
         """Stop listening and end every connection."""
         self._stopping.set()
+        with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), 1.0):
+            pass  # wakes the thread that accepts
         self._listener.close()
         with self._lock:
             for open_socket in self._state.open:
@@ -158,6 +160,9 @@ class RawUpstream:
             except TimeoutError:
                 continue
             except OSError:
+                return
+            if self._stopping.is_set():
+                accepted.close()
                 return
             accepted.settimeout(READ_LIMIT_S)
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -48,7 +48,7 @@ class Scene:
         self.token = ""
         self.evidence: list[tuple[str, bytearray]] = []
         self.oracle = LeakOracle(self.key.encode())
-        self._oracles = [self.oracle]
+        self._later_keys: list[bytes] = []
         self._kept_nowhere: list[bytes] = []
         self._first_index = self._read_index = -1
         self._endings: dict[str, list[dict[str, Any]]] = {}
@@ -86,7 +86,7 @@ class Scene:
     def rotate(self, value: str) -> None:
         """Give the connections a new key; from now on it must not leak either."""
         self.installation.set_secret(self.secret, value)
-        self._oracles.append(LeakOracle(value.encode()))
+        self._later_keys.append(value.encode())
 
     def must_not_be_kept(self, value: str) -> None:
         """Nothing we store or print may hold this value either; the client's own answer may."""
@@ -245,27 +245,21 @@ class Scene:
         if installation.alive:
             artefacts.append(("/metrics", installation.ops("/metrics")[1]))
             artefacts.append(("/readyz", installation.ops("/readyz")[1]))
-            for kind in KINDS:
-                shown = installation.recordings(self.connection[kind])
-                artefacts.append((f"recordings of {kind}", b"\n".join(name.encode() + data for name, data in shown)))
+            shown = installation.recordings(actor=self.actor)
+            artefacts.append(("recordings", b"\n".join(name.encode() + data for name, data in shown)))
             for path in ("/configuration", "/secrets", "/status"):
                 artefacts.append((path, repr(installation.api("GET", path)).encode()))
-        home = installation.home
-        found = []
-        for oracle in self._oracles:
-            found += [leak for name, data in artefacts for leak in oracle.search(name, data)]
-            found += oracle.search_path(home, self._before)
+        everywhere = LeakOracle(self.key.encode(), also=[*self._later_keys, self.token.encode()])
+        found = [leak for name, data in artefacts for leak in everywhere.search(name, data)]
+        found += everywhere.search_path(installation.home, self._before)
         if self._kept_nowhere:
             kept = LeakOracle(self._kept_nowhere[0], 12, also=self._kept_nowhere[1:])
             stored = [(name, data) for name, data in artefacts if not name.startswith(("client", "body"))]
             found += [leak for name, data in stored for leak in kept.search(f"kept in {name}", data)]
-            found += kept.search_path(home, self._before)
-        if self.token:
-            tokens = LeakOracle(self.token.encode(), 12)
-            found += [leak for name, data in artefacts for leak in tokens.search(f"token in {name}", data)]
-            found += tokens.search_path(home, self._before)
-            for number, data in enumerate(self.upstream.received):
-                found += tokens.search(f"token at upstream connection {number}", data)
+            found += kept.search_path(installation.home, self._before)
+        tokens = LeakOracle(self.token.encode())
+        for number, data in enumerate(self.upstream.received):
+            found += tokens.search(f"token at upstream connection {number}", data)
         return found
 
     def _all_ended(self) -> bool:
