@@ -67,8 +67,9 @@ from ostiary.settings import Address, Settings, default_home
 
 _log = logging.getLogger("ostiary")
 
-_SWITCH_INTERVAL_S = 0.001
-"""How long the writing threads may keep the interpreter while the event loop wants it; five times less than usual."""
+_SWITCH_INTERVAL_S = 0.0001
+"""How long a thread that computes may keep the interpreter while the event loop wants it. The loop asks for it at every
+callback, so the usual 5 ms would be paid many times over."""
 
 _UNHEALTHY_CUT_S = 3.0
 """Running streams end this long after the audit log failed; the promise is five seconds."""
@@ -186,7 +187,6 @@ class Application:
         configuration = self._configuration = ConfigurationService(
             store.configurations, self._kinds, self._changed, log
         )
-        console_url = f"{'https' if tls else 'http'}://{addresses['console']}"
         identities = Identities()
         self._house = House(
             snapshot=Snapshot(0, {}, Policy(())),
@@ -195,7 +195,7 @@ class Application:
             authenticator=self._authenticator,
             chronicle=chronicle,
             sessions=SessionBook(lambda: identities.new("se_", time.time()), settings.session_gap_s),
-            asking=Asking(desk, console_url),
+            asking=Asking(desk, lambda: self._addresses["console"]),
             hosts=HostList(settings.allowed_hosts),
             live=self._live,
             metrics=self._metrics,

@@ -1,6 +1,7 @@
 """Stage 6: a request that waits for a person, who approves exactly what will be sent."""
 
 import asyncio
+from collections.abc import Callable
 from hashlib import sha256
 
 from ostiary.approval.fingerprint import fingerprint
@@ -27,9 +28,9 @@ def _judged_headers(exchange: Exchange) -> list[tuple[str, str]]:
 
 
 class Asking:
-    """Holds requests. `console_url` is where approvals are shown."""
+    """Holds requests. `console_url` says where approvals are shown, once that is known."""
 
-    def __init__(self, desk: ApprovalDesk, console_url: str) -> None:
+    def __init__(self, desk: ApprovalDesk, console_url: Callable[[], str]) -> None:
         self._desk = desk
         self._console_url = console_url
         self._leaving: set[asyncio.Task[None]] = set()
@@ -122,7 +123,7 @@ class Asking:
                     "approval_pending",
                     f"Rule `{approval.rule}` lets this request through only after somebody approved it. "
                     f"Send exactly the same request again once approval {approval.id} is given.",
-                    f"It waits at {self._console_url}/approvals/{approval.id}",
+                    f"It waits at {self._console_url()}/approvals/{approval.id}",
                 )
             case _:
                 return GatewayRefusal(

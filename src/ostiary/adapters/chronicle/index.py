@@ -24,10 +24,11 @@ from ostiary.recording.sealing import COMMITMENT_BYTES, SegmentKey, root_of_part
 from ostiary.vault.sealing import RootKey
 
 MARK_EVERY = 256
-REFRESH_ENTRIES = 2_000
+REFRESH_ENTRIES = 200
+"""Read at once: a thread that computes makes the event loop wait for the interpreter."""
 QUIET_S = 1.0
 QUIET_ENTRIES = 50
-BEHIND_ENTRIES = 100_000
+BEHIND_ENTRIES = 500_000
 
 Row = dict[str, Any]
 
@@ -115,7 +116,7 @@ class ExchangeIndex:
             more = quiet or chronicle.size - self._read > BEHIND_ENTRIES
             while more:
                 more = await asyncio.to_thread(self.refresh, REFRESH_ENTRIES)
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.01)
 
     def _take(self, database: sqlite3.Connection, number: int, line: bytes) -> None:
         if b'"type":"exchange.' not in line:
