@@ -217,7 +217,7 @@ class Chronicle:
             self._recorder.items.put(items)
 
     def _enqueue_lines(self, lines: list[bytes]) -> None:
-        """Called by the recorder's thread with outcomes, which only it counts: two threads may not add to one number."""
+        """Called by the recorder's thread with outcomes. Only it counts them: two threads may not add to one number."""
         self._outcome_bytes += sum(map(len, lines))
         self._put([(line, None) for line in lines])
 
