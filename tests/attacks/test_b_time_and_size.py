@@ -126,6 +126,24 @@ def test_B21_slow_heads_and_bodies_meet_a_deadline(scene: Scene) -> None:
     assert scene.ask().status == 200
 
 
+def test_B21_a_slow_but_steady_upload_is_not_the_upstreams_silence(scene: Scene) -> None:
+    """The upload takes longer than the upstream may take for its answer; the upstream's time begins after it."""
+    pieces = 11
+    framings = {"length": f"Content-Length: {pieces * 4}", "chunked": "Transfer-Encoding: chunked"}
+
+    def check(name: str, framing: str) -> None:
+        piece = b"abcd" if name == "length" else b"4\r\nabcd\r\n"
+        end = b"" if name == "length" else b"0\r\n\r\n"
+        with scene.client() as client:
+            client.send(scene.raw("http", "/up", framing, method="POST"))
+            client.send(*[part for _ in range(pieces) for part in (0.35, piece)], end)
+            reply = client.reply("POST")
+        assert reply.status == 200, reply.raw
+
+    each(framings, check, at_once=2)
+    assert [sent.body for sent in scene.upstream.requests] == [b"abcd" * pieces] * 2
+
+
 def test_B21_slow_reader_slows_the_upstream_and_is_cut_off(scene: Scene) -> None:
     sent = 0
 

@@ -60,7 +60,8 @@ class LeakOracle:
         for view, content in _views(data):
             if self._any.search(content):
                 leaks += [self._leak(artefact, form, view, content) for form in self._forms]
-            unwrapped = _WHITE.sub(b"", content) if content.isascii() or len(content) < PAGE_BYTES else content
+            foldable = len(content) < (_DEPTH_LIMITS[0] if content.isascii() else PAGE_BYTES)
+            unwrapped = _WHITE.sub(b"", content) if foldable else content
             if len(unwrapped) != len(content):
                 leaks.append(self._leak(artefact, "base64", f"{view} > unwrapped", unwrapped))
         return [leak for leak in leaks if leak is not None]

@@ -239,7 +239,7 @@ class Scene:
         """The key anywhere this test could reach, and the token anywhere but in its own answer."""
         installation = self.installation
         if installation.alive:
-            wait_until(self._all_ended, 3.0, 0.02)
+            wait_until(self._all_ended, 1.5, 0.02)
         artefacts = list(self._witnessed())
         artefacts.append(("server output", installation.output[self._printed :]))
         if installation.alive:
