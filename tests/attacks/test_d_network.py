@@ -180,7 +180,8 @@ def test_D09_bad_certificates_are_502(scene: Scene, encrypted, tmp_path: Path, t
 
     old = context(authority)
     old.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    old.maximum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        old.maximum_version = ssl.TLSVersion.TLSv1_1
     old.set_ciphers("ALL:@SECLEVEL=0")
     contexts = {
         "self-signed": context(None),
