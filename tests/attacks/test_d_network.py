@@ -1,11 +1,13 @@
 """D01-D11: where a connection may lead, and what of our environment it must not obey."""
 
+import ipaddress
 import ssl
 import time
 from pathlib import Path
 
 import pytest
 
+from ostiary.gateway.guard import is_admitted
 from support.cases import each
 from support.certificates import make_authority, server_context
 from support.fixtures import Traps
@@ -54,12 +56,38 @@ def test_D01_private_addresses_are_refused_unless_allowed(scene: Scene) -> None:
 
     def check(_: str, host: str) -> None:
         started = time.monotonic()
-        must_lead_nowhere(scene, {**OPEN, "upstream": f"http://{host}:{port}"})
+        changes = {**OPEN, "upstream": f"http://{host}:{port}"}
+        must_lead_nowhere(scene, changes)
         assert time.monotonic() - started < 1.5, "it was dialled"
 
     each({host: host for host in hosts}, check)
     allowed = scene.also("allowed", **{**OPEN, "allow_private": True})
     assert through(scene, allowed).body == b"ok", "the control failed: the cases prove nothing"
+
+
+@pytest.mark.parametrize("allow_private", [False, True])
+def test_D01_addresses_that_are_never_or_only_privately_dialled(allow_private: bool) -> None:
+    """What no test can dial from here is judged in the guard itself: a resolver may answer with any of these."""
+    private = [
+        "127.0.0.1", "127.9.9.9", "10.1.2.3", "172.31.0.1", "192.168.1.1", "100.64.0.1", "::1", "fc00::1",
+        "fd12::1", "fec0::1",
+        "feff::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::7f00:1", "64:ff9b::7f00:1", "64:ff9b::a00:1",
+        "2002:7f00:1::",
+        "2002:a00:1::1", "64:ff9b:1::7f00:1", "64:ff9b:1:7f00:0:100:808:808", "64:ff9b:1:a00:0:100:808:808",
+    ]  # fmt: skip
+    never = [
+        "0.0.0.0", "0.1.2.3", "169.254.169.254", "169.254.170.2", "255.255.255.255", "224.0.0.1", "240.0.0.1", "::",
+        "fe80::1",
+        "ff02::1", "ff0e::1", "fd00:ec2::254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1",
+        "::a9fe:a9fe",
+        "fe80::1%lo", "::ffff:0.0.0.0", "100.100.100.200", "192.0.0.192",
+    ]  # fmt: skip
+    public = ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "64:ff9b::101:101", "2002:101:101::1", "::ffff:1.1.1.1"]
+    admitted = {text for text in private + never + public if is_admitted(ipaddress.ip_address(text), allow_private)}
+    wanted = set(public) if not allow_private else {*public, *private}
+    assert admitted - wanted == set(), "dialled though it must not be"
+    if not allow_private:
+        assert wanted - admitted == set(), "a public address is refused"
 
 
 def test_D02_odd_spellings_are_judged_as_the_address_dialled(scene: Scene) -> None:
