@@ -9,7 +9,11 @@ from ostiary.model.errors import GatewayRefusal
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_LOCAL_ONLY = (
+    ipaddress.IPv6Network("fec0::/10"),  # site-local (RFC 3879), which Python calls global
+    ipaddress.IPv6Network("64:ff9b:1::/48"),  # local-use NAT64 (RFC 8215): where the IPv4 address stands is not known
+)
 _CGN = ipaddress.IPv4Network("100.64.0.0/10")
 _NEVER = (
     ipaddress.ip_network("0.0.0.0/8"),
@@ -34,15 +38,18 @@ def embedded_address(address: IPAddress) -> IPAddress:
         return address.sixtofour
     if address.teredo is not None:
         return address.teredo[1]
-    if any(address in network for network in _NAT64) or (int(address) >> 32 == 0 and int(address) > 1):
+    if address in _NAT64 or (int(address) >> 32 == 0 and int(address) > 1):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address
 
 
 def is_admitted(address: IPAddress, allow_private: bool) -> bool:
     """Whether a connection may be made to this address. Metadata, multicast and reserved ones never."""
-    if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
-        return False
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id is not None:
+            return False
+        if any(address in network for network in _LOCAL_ONLY):
+            return allow_private
     real = embedded_address(address)
     if any(real in network for network in _NEVER if network.version == real.version):
         return False

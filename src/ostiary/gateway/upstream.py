@@ -92,6 +92,9 @@ class UpstreamConnection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         if not self.transport.is_closing():
             self.transport.write(data)
+            if not self.request_sent:
+                # Bytes still flow to the upstream: its time to answer begins anew.
+                self.deadline = self._loop.time() + self._settings.upstream_head_timeout_s
 
     def pause_reading(self, paused: bool) -> None:
         """Stop or resume taking the answer, because whoever gets it is slower."""

@@ -49,11 +49,17 @@ def is_loopback(host: str) -> bool:
     return address is not None and address.is_loopback
 
 
+_LOCAL_ONLY = (ipaddress.IPv6Network("fec0::/10"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+"""Site-local addresses and local-use NAT64, which Python calls global."""
+
+
 def is_private(host: str) -> bool:
     """Whether the host's very spelling leads somewhere that is not the public internet."""
     if is_loopback(host):
         return True
     address = _address(host)
+    if isinstance(address, ipaddress.IPv6Address) and any(address in network for network in _LOCAL_ONLY):
+        return True
     return address is not None and (not address.is_global or address.is_multicast)
 
 
