@@ -300,6 +300,7 @@ class Journeys:
 
     def _leave(self, exchange: Exchange) -> None:
         exchange.task = None
+        exchange.relay = None  # they know each other: left so, every exchange would wait for the garbage collector
         self._running.discard(exchange)
         if self._all_done is not None and not self._running:
             self._all_done.set()

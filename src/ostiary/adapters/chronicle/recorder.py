@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -28,6 +29,8 @@ BATCH_MAX_ITEMS = 32
 BATCH_MAX_BYTES = 1024 * 1024
 """Sealed at once: less than a millisecond of the interpreter for small exchanges."""
 RANDOM_AT_ONCE = 32
+SYNC_EVERY_S = 0.1
+"""Little and often: what one sync writes in one go, the log's next group waits for."""
 RANDOM_BYTES = SALT_BYTES + COMMITMENT_BYTES
 NOTHING_RECORDED = {"root": None, "parts": 0, "bytes": 0}
 
@@ -74,6 +77,7 @@ class Recorder(threading.Thread):
         self._lock = threading.Lock()
         self._segment: Segment | None = None
         self._unsynced = False
+        self._sync_at = 0.0
         self._stopping = False
         self._stop_asked = threading.Event()
 
@@ -135,6 +139,9 @@ class Recorder(threading.Thread):
                 with self._lock:
                     segment.append(b"".join(pieces))
                     self._unsynced = True
+                if time.monotonic() >= self._sync_at:
+                    self.sync()
+                    self._sync_at = time.monotonic() + SYNC_EVERY_S
             except OSError as error:
                 self._health.failed(PART, error)
                 self._give_up_segment()
