@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from bench.exchange import Bench  # noqa: E402 - the bench drives real connections in memory
+from bench.exchange import Bench
 
 EXCHANGES = 500
 
