@@ -13,7 +13,7 @@ FUZZ_SECONDS ?= 60
 NODE := tests/e2e/node
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint e2e bench fuzz docs lock clean
+.PHONY: help run demo test lint e2e bench endurance fuzz docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,6 +38,9 @@ e2e: $(STAMP)-dev $(STAMP)-e2e $(NODE)/node_modules/.package-lock.json ## real S
 
 bench: $(STAMP)-dev $(STAMP)-bench ## throughput, latency and memory beside nginx and Envoy
 	$(BIN)/python -m bench
+
+endurance: $(STAMP)-dev ## kills, full disks and gigabytes at full size
+	ENDURANCE_SIZE=full $(BIN)/python -m pytest tests/journey $(PYTEST_ARGS)
 
 fuzz: $(STAMP)-dev ## every fuzz target for FUZZ_SECONDS (default 60)
 	@for target in tests/fuzz/fuzz_*.py; do $(BIN)/python $$target $(FUZZ_SECONDS) || exit 1; done
