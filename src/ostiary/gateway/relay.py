@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 from ostiary.gateway.answers import CLOSE, KEEP_ALIVE_1_0, status_line
+from ostiary.gateway.body_tap import BodyTap
 from ostiary.gateway.response_rules import (
     UnreadableBody,
     body_decoder,
@@ -16,15 +17,13 @@ from ostiary.gateway.state import Exchange, now_s
 from ostiary.gateway.unwrapping import Unwrapper, looks_plain
 from ostiary.gateway.upstream import UpstreamConnection
 from ostiary.masking.injected import InjectedSecretStream
-from ostiary.model.errors import GatewayRefusal, StorageUnavailableError
+from ostiary.model.errors import GatewayRefusal
 from ostiary.ports import HEAD, RESPONSE, Chronicle
 from ostiary.protocols.chunked import LAST_CHUNK, encode_chunk
 from ostiary.protocols.codings import Decoder
 from ostiary.protocols.heads import ResponseHead
-from ostiary.protocols.redaction import FieldWithholder
 from ostiary.settings import Settings
 
-_BACKLOG_POLL_S = 0.02
 _UNRECORDED = GatewayRefusal(503, "audit_unavailable", "The recording cannot be written.")
 _NO_STORE = b"Cache-Control: no-store\r\nx-ostiary-exchange: "
 _CHUNKED = b"\r\nTransfer-Encoding: chunked\r\n"
@@ -39,7 +38,7 @@ class Relay:
     _head: ResponseHead | None = None
     _decoder: Decoder | None = None
     _stream: InjectedSecretStream | None = None
-    _withholder: FieldWithholder | None = None
+    _tap: BodyTap | None = None
     _plain: bool | None = None
     _unwrapper: Unwrapper | None = None
     _pending: Iterator[bytes] | None = None
@@ -66,9 +65,6 @@ class Relay:
         self._settings = settings
         self._loop = loop
         self._done = done
-        fields = exchange.operation.credential_fields
-        if fields:
-            self._withholder = FieldWithholder(fields)
 
     # -- what the upstream connection tells
 
@@ -207,24 +203,20 @@ class Relay:
         self._record(output)
 
     def _record(self, output: bytes) -> None:
-        exchange = self._exchange
-        exchange.response_bytes += len(output)
-        if self._withholder is not None:
-            self._withholder.feed(output)
-            return
-        room = self._settings.recording_body_max_bytes - exchange.recorded_response_bytes
-        if room <= 0:
-            return
-        exchange.recorded_response_bytes += min(room, len(output))
-        if exchange.add_frame(RESPONSE, output if len(output) <= room else output[:room]):
-            try:
-                self._chronicle.record(exchange.id, exchange.take_frames())
-            except StorageUnavailableError:
-                self._give_up(_UNRECORDED)
-                return
-            if self._chronicle.backlog_bytes > self._settings.recording_queue_bytes and not self._paused:
-                self._pause()
-                self._loop.call_later(_BACKLOG_POLL_S, self._look_at_backlog)
+        tap = self._tap
+        if tap is None:
+            tap = self._tap = BodyTap(
+                self._exchange,
+                RESPONSE,
+                self._exchange.operation.credential_fields,
+                self._chronicle,
+                self._settings,
+                self._loop,
+                self._on_recorder_pressure,
+            )
+        self._exchange.response_bytes += len(output)
+        if not tap.take(output):
+            self._give_up(_UNRECORDED)
 
     def _end(self) -> None:
         if self._over:
@@ -324,9 +316,9 @@ class Relay:
         else:
             self._resume()
 
-    def _look_at_backlog(self) -> None:
-        if self._chronicle.backlog_bytes > self._settings.recording_queue_bytes // 2:
-            self._loop.call_later(_BACKLOG_POLL_S, self._look_at_backlog)
+    def _on_recorder_pressure(self, behind: bool) -> None:
+        if behind:
+            self._pause()
         elif not self._client.write_paused:
             self._resume()
 
@@ -349,8 +341,7 @@ class Relay:
         exchange = self._exchange
         if self._stream is not None:
             exchange.findings += self._stream.findings()
-        if self._withholder is not None:
-            exchange.add_frame(RESPONSE, self._withholder.finish())
+        self._end_tap()
         exchange.answered = True
         self._done(exchange, self._upstream, None)
 
@@ -376,12 +367,16 @@ class Relay:
             self._upstream.abort()
             self._flush_partial()
 
+    def _end_tap(self) -> None:
+        tap, self._tap = self._tap, None  # they know each other
+        if tap is not None:
+            tap.finish()
+
     def _flush_partial(self) -> None:
         if self._stream is not None:
             self._stream.finish()
             self._exchange.findings += self._stream.findings()
-        if self._withholder is not None:
-            self._exchange.add_frame(RESPONSE, self._withholder.finish())
+        self._end_tap()
 
 
 def _chained(first: Iterator[bytes], second: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:

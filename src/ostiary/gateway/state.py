@@ -59,8 +59,6 @@ class Exchange:
     end = "complete"
     request_bytes = 0
     response_bytes = 0
-    recorded_request_bytes = 0
-    recorded_response_bytes = 0
     first_byte_us = 0
     frame_bytes = 0
     findings: tuple[Finding, ...] = ()
