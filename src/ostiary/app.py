@@ -1,12 +1,9 @@
 """Wires everything; the only file that knows every name."""
 
 import asyncio
-import ctypes
-import gc
 import json
 import logging
 import os
-import resource
 import signal
 import sys
 import time
@@ -63,13 +60,17 @@ from ostiary.policy.evaluation import Policy
 from ostiary.protocols.kinds import Kind
 from ostiary.protocols.openapi import operations_from_openapi
 from ostiary.recording.sessions import SessionBook
-from ostiary.settings import Address, Settings, default_home
+from ostiary.settings import Settings, default_home
+from ostiary.startup import (
+    already_running,
+    checked_addresses,
+    prepare_home,
+    prepare_process,
+    settle_memory,
+    url_of,
+)
 
 _log = logging.getLogger("ostiary")
-
-_SWITCH_INTERVAL_S = 0.0001
-"""How long a thread that computes may keep the interpreter while the event loop wants it. The loop asks for it at every
-callback, so the usual 5 ms would be paid many times over."""
 
 _UNHEALTHY_CUT_S = 3.0
 """Running streams end this long after the audit log failed; the promise is five seconds."""
@@ -103,43 +104,6 @@ async def _serve(settings: Settings) -> None:
         await application.stop()
 
 
-def prepare_process() -> None:
-    """No core dumps with keys in them, no files for others, as many sockets as we may have."""
-    os.umask(0o077)
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def settle_memory() -> None:
-    """Keep what start-up made out of later collections, and give what it left over back to the system (3 MB)."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "malloc_trim"):
-        libc.malloc_trim(0)
-
-
-def prepare_home(home: Path) -> None:
-    """HOME exists, is ours and closed to others. Raises `OperatorError`."""
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owner = home.stat()
-        if owner.st_uid != os.geteuid():
-            raise OperatorError(f"{home} belongs to another user.", "Choose a directory of your own with --home.")
-        if owner.st_mode & 0o077:
-            home.chmod(0o700)
-        probe = home / f".writable-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise OperatorError(
-            f"{home} cannot be used: {error.strerror}.", "Choose a writable directory with --home or OSTIARY_HOME."
-        ) from None
-
-
 class Application:
     """Everything of one running installation. `start` raises `OstiaryError` and leaves nothing running."""
 
@@ -162,7 +126,7 @@ class Application:
 
     async def start(self) -> None:
         settings, loop = self._settings, self._loop
-        addresses = _checked_addresses(settings)
+        addresses = checked_addresses(settings)
         tls = server_context(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
         prepare_process()
         prepare_home(settings.home)
@@ -172,7 +136,7 @@ class Application:
         try:
             chronicle.start()
         except OperatorError as error:
-            raise _already_running(settings.home) or error from None
+            raise already_running(settings.home) or error from None
         chronicle.on_health(self._health_changed)
         keeper = self._keeper = Keeper(store, root_key, store.installation, settings, time.time)
         desk = self._desk = Desk(
@@ -230,12 +194,12 @@ class Application:
         gateway = self._gateway = GatewayServer(self._house, self._sweeper)
         ops = ops_app(self._metrics, self._checks())
         port = await gateway.listen(addresses["gateway"].host, addresses["gateway"].port, tls)
-        self._addresses["gateway"] = _url(addresses["gateway"], port, tls is not None)
+        self._addresses["gateway"] = url_of(addresses["gateway"], port, tls is not None)
         self._servings.append(await serve_unix(create_api(services), settings.home / "admin.sock"))
         for name, web, context in (("console", create_console(), tls), ("ops", ops, None)):
             serving = await serve_tcp(web, addresses[name].host, addresses[name].port, context)
             self._servings.append(serving)
-            self._addresses[name] = _url(addresses[name], serving.port, context is not None)
+            self._addresses[name] = url_of(addresses[name], serving.port, context is not None)
         self._ready = True
         self._gauges(gateway, chronicle)
         self._write_server_file()
@@ -402,36 +366,3 @@ class Application:
         if self._store is None:
             raise OperatorError("The store is not open.")
         return self._store
-
-
-def _checked_addresses(settings: Settings) -> dict[str, Address]:
-    """Where to listen. Raises `OperatorError` for a public address without TLS, unless that was asked for (I06)."""
-    addresses = {}
-    for name, text in (("gateway", settings.gateway), ("console", settings.console), ("ops", settings.ops)):
-        try:
-            address = addresses[name] = Address.parse(text)
-        except ValueError as error:
-            raise OperatorError(f"The {name} address {error}", "Write it like 127.0.0.1:8420.") from None
-        if name != "ops" and not address.is_loopback and not settings.tls_cert and not settings.insecure_plaintext:
-            raise OperatorError(
-                f"The {name} address {text} is not loopback, and tokens would cross the network in plain text.",
-                "Give --tls-cert and --tls-key, or --insecure-plaintext if a TLS proxy stands in front.",
-            )
-    return addresses
-
-
-def _already_running(home: Path) -> OperatorError | None:
-    """What to say when another process of this HOME lives and holds the log."""
-    try:
-        server = json.loads((home / "server.json").read_bytes())
-        os.kill(server["pid"], 0)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return OperatorError(
-        f"Ostiary is already running with this home (pid {server['pid']}, gateway {server.get('gateway')}).",
-        "Stop it first, or choose another --home.",
-    )
-
-
-def _url(address: Address, port: int, tls: bool) -> str:
-    return f"{'https' if tls else 'http'}://{Address(address.host, port)}"
