@@ -320,7 +320,7 @@ class Application:
         else:
             lines += [
                 "No connection yet. In another terminal:",
-                f"  ostiary{home} apply -f deploy/examples/cursor.yaml   # what may be reached, and who may do what",
+                f"  ostiary example cursor | ostiary{home} apply -f -   # what may be reached, and who may do what",
                 f"  ostiary{home} secret set cursor-key   # paste the real API key; it is never shown again",
                 f"  ostiary{home} token create --actor you --groups engineering   # what the tool gets instead",
             ]

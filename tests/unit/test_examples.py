@@ -1,5 +1,7 @@
 """The example files that the documentation names are accepted as they stand."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,15 @@ def test_example_is_accepted_and_lets_somebody_in(path: Path) -> None:
         operations = kinds[connection.kind].operations
         assert any(isinstance(policy.decide(engineer, connection.name, each), Allow) for each in operations)
         assert not any(isinstance(policy.decide(stranger, connection.name, each), Allow) for each in operations)
+
+
+def test_examples_are_printed_for_those_without_the_repository() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ostiary", "example", "cursor"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == (EXAMPLES[0].parent / "cursor.yaml").read_text(encoding="utf-8")
+    listed = subprocess.run([sys.executable, "-m", "ostiary", "example"], capture_output=True, text=True, check=True)
+    assert listed.stdout.split() == [path.stem for path in EXAMPLES]
 
 
 def test_there_are_examples() -> None:

@@ -18,6 +18,7 @@ DONE, FAILED, WRONG_USAGE, NOT_REACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
 # name → (module under ostiary.cli, its command, the line in --help). Only that module is imported.
 _COMMANDS = {
     "serve": ("serve", "serve", "Run the gateway, the API and the health listener."),
+    "example": ("example", "example", "Print a configuration to begin with."),
     "apply": ("configuration", "apply", "Make the configuration what a file says."),
     "export": ("configuration", "export", "Print the configuration as such a file."),
     "secret": ("secret", "secret", "Set upstream credentials; nobody can read them back."),
