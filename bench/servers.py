@@ -97,7 +97,9 @@ class Servers:
             "--disable-hot-restart",
         ]
         version = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
-        short = version.split("/")[1] if "/" in version else version.strip()
+        # "PATH  version: HASH/1.38.0/Clean/RELEASE/BoringSSL"
+        parts = version.partition("version:")[2].strip().split("/")
+        short = parts[1] if len(parts) > 1 else "unknown"
         return self._proxy("envoy", short, command, port, configurations.TOKEN)
 
     def ostiary(self) -> Proxy:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 MIB = 1024 * 1024
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 def _setting(default: Any, help_text: str, unit: str = "") -> Any:
@@ -90,7 +91,17 @@ class Settings:
             if text is not None and text != "":
                 values[entry.name] = _parse(entry.name, entry.type, text)
         values.update({name: value for name, value in overrides.items() if value is not None})
+        _check_ranges(values)
         return cls(**values)
+
+
+def _check_ranges(values: dict[str, Any]) -> None:
+    level = values.get("log_level", "info")
+    if str(level).lower() not in LOG_LEVELS:
+        raise ValueError(f"OSTIARY_LOG_LEVEL={level!r} is none of {', '.join(LOG_LEVELS)}.")
+    for name, value in values.items():
+        if isinstance(value, int | float) and not isinstance(value, bool) and not 0 < value < 1e15:
+            raise ValueError(f"OSTIARY_{name.upper()}={value} must be above 0.")
 
 
 def _parse(name: str, kind: object, text: str) -> Any:

@@ -1,0 +1,40 @@
+"""Settings from the environment: right, or a sentence that names the variable."""
+
+import pytest
+
+from ostiary.settings import Address, Settings
+
+
+def test_environment_and_overrides() -> None:
+    settings = Settings.from_environment({"OSTIARY_HEAD_MAX_BYTES": "1000", "OSTIARY_LOG_LEVEL": "debug"}, ops=None)
+    assert (settings.head_max_bytes, settings.log_level, settings.ops) == (1000, "debug", "127.0.0.1:8422")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OSTIARY_HEAD_MAX_BYTES", "many"),
+        ("OSTIARY_HEAD_MAX_BYTES", "-5"),
+        ("OSTIARY_HEAD_MAX_BYTES", "0"),
+        ("OSTIARY_CLIENT_IDLE_TIMEOUT_S", "nan"),
+        ("OSTIARY_CLIENT_IDLE_TIMEOUT_S", "inf"),
+        ("OSTIARY_INSECURE_PLAINTEXT", "perhaps"),
+        ("OSTIARY_LOG_LEVEL", "foo"),
+    ],
+)
+def test_values_that_do_not_fit_name_the_variable(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        Settings.from_environment({name: value})
+
+
+@pytest.mark.parametrize("text", ["foo", "host:", ":1", "host:65536", "host:-1", "host:1x"])
+def test_addresses_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match="ADDRESS:PORT"):
+        Address.parse(text)
+
+
+def test_addresses() -> None:
+    assert Address.parse("[::1]:8420") == Address("::1", 8420)
+    assert str(Address("::1", 1)) == "[::1]:1"
+    assert Address.parse("127.8.8.8:1").is_loopback
+    assert not Address.parse("0.0.0.0:1").is_loopback
