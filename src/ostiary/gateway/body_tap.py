@@ -15,7 +15,17 @@ _BACKLOG_POLL_S = 0.02
 class BodyTap:
     """`hold` is called with True when the recorder falls behind, and with False when it has caught up."""
 
-    __slots__ = ("_chronicle", "_direction", "_exchange", "_hold", "_loop", "_room", "_settings", "_withholder")
+    __slots__ = (
+        "_chronicle",
+        "_direction",
+        "_exchange",
+        "_hold",
+        "_loop",
+        "_over",
+        "_room",
+        "_settings",
+        "_withholder",
+    )
 
     def __init__(
         self,
@@ -35,6 +45,7 @@ class BodyTap:
         self._settings = settings
         self._loop = loop
         self._hold = hold
+        self._over = False
 
     def take(self, data: bytes) -> bool:
         """False when the recording cannot be written and the exchange must end."""
@@ -58,12 +69,15 @@ class BodyTap:
 
     def finish(self) -> None:
         """The body is over, or cut: what had to be read as a whole is recorded now."""
+        self._over = True
         if self._withholder is not None:
             body = self._withholder.finish()
             if body:
                 self._exchange.add_frame(self._direction, body)
 
     def _look_at_backlog(self) -> None:
+        if self._over:
+            return
         if self._chronicle.backlog_bytes > self._settings.recording_queue_bytes // 2:
             self._loop.call_later(_BACKLOG_POLL_S, self._look_at_backlog)
         else:

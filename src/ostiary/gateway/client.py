@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Any, Protocol, cast
 
 from ostiary.gateway.deadlines import NEVER, Sweeper
@@ -51,6 +51,15 @@ class _Phase(IntEnum):
     CLOSED = 4
 
 
+class _Hold(IntFlag):
+    """Why reading from the client is paused; several may hold at once."""
+
+    NOTHING = 0
+    BUFFER = 1
+    UPSTREAM = 2
+    RECORDER = 4
+
+
 class ClientConnection(asyncio.Protocol):
     """The current request is running until `finish`; what a client pipelines meanwhile waits in the socket."""
 
@@ -80,6 +89,7 @@ class ClientConnection(asyncio.Protocol):
         self._body_waiter: asyncio.Future[None] | None = None
         self._body_limit = _BUFFERED_BODY_BYTES
         self._reading_paused = False
+        self._holds = _Hold.NOTHING
         self.write_paused = False
         self._continue_wanted = False
         self._discarded = 0
@@ -109,14 +119,14 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         phase = self._phase
         if phase is _Phase.HEAD:
-            self._read_head(self._buffer + data if self._buffer else data)
+            self._read_head(self._buffer + data, len(self._buffer)) if self._buffer else self._read_head(data)
         elif phase is _Phase.BODY:
             self.deadline = self._loop.time() + self._settings.client_body_timeout_s
             self._read_body(data)
         elif phase is _Phase.ANSWERING:
             self._buffer += data
             if len(self._buffer) > _BUFFERED_BODY_BYTES:
-                self._pause(True)
+                self._hold(_Hold.BUFFER, True)
         elif phase is _Phase.DISCARDING:
             self._discarded += len(data)
             if self._discarded > _DISCARD_MAX_BYTES * 64:
@@ -124,6 +134,7 @@ class ClientConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool | None:
         # A half-closed connection cannot be told from one that is gone; treating it as gone cancels the upstream.
+        self.deadline = self._loop.time() + self._settings.client_write_timeout_s
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -144,7 +155,7 @@ class ClientConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.write_paused = False
-        if self._phase is not _Phase.BODY:
+        if self._phase is _Phase.ANSWERING:
             self.deadline = NEVER
         if self.on_pressure is not None:
             self.on_pressure(False)
@@ -157,13 +168,13 @@ class ClientConnection(asyncio.Protocol):
 
     # -- reading requests
 
-    def _read_head(self, data: bytes) -> None:
-        end = data.find(HEAD_END)
+    def _read_head(self, data: bytes, searched: int = 0) -> None:
+        end = data.find(HEAD_END, max(0, searched - 3))
         limit = self._settings.head_max_bytes
         if end < 0 or end > limit:
             if len(data) > limit or end > limit:
                 self._refuse(431, "bad_request", "The request head is too large.")
-            elif looks_broken(data):
+            elif looks_broken(data, searched):
                 self._refuse(400, "bad_request", "The request is not well-formed HTTP/1.1.")
             else:
                 if not self._buffer:
@@ -246,20 +257,21 @@ class ClientConnection(asyncio.Protocol):
                 self._body.append(data)
                 self._body_bytes += len(data)
             if not complete and self._body_bytes > self._body_limit:
-                self._pause(True)
+                self._hold(_Hold.BUFFER, True)
             if self._body_waiter is not None and (complete or self._body_bytes > self._body_limit):
                 self._wake_body_waiter(None)
         return True
 
     def _break_body(self, sentence: str) -> None:
         refusal = GatewayRefusal(400, "ambiguous_request", f"The request body is malformed: {sentence}", close=True)
-        self._body_complete = True
         if self._body_waiter is not None:
+            self._body_complete = True
             self._wake_body_waiter(refusal)
         elif self.on_gone is not None:
             # The exchange runs: it ends as if the client had gone, after the client was told why if it still can be.
             self.abort()
         else:
+            self._body_complete = True
             self._taker.refuse_unread(self, refusal)
 
     def _wake_body_waiter(self, failure: Exception | None) -> None:
@@ -293,7 +305,7 @@ class ClientConnection(asyncio.Protocol):
             sink.on_request_end()
             return
         self._body_sink = sink
-        self._pause(False)
+        self._hold(_Hold.BUFFER, False)
 
     async def whole_body(self, limit_bytes: int) -> bytes:
         """The complete body. Raises `GatewayRefusal` 413 above the limit, 400 when its framing breaks."""
@@ -304,7 +316,7 @@ class ClientConnection(asyncio.Protocol):
             self._say_continue()
             self._body_limit = limit_bytes
             self._body_waiter = self._loop.create_future()
-            self._pause(False)
+            self._hold(_Hold.BUFFER, False)
             await self._body_waiter
         if self._body_bytes > limit_bytes:
             raise _too_large(limit_bytes)
@@ -315,9 +327,18 @@ class ClientConnection(asyncio.Protocol):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._continue_wanted = False
 
-    def hold_back(self, paused: bool) -> None:
-        """Stop or resume reading the body because the upstream or the recorder is slower than the client."""
-        self._pause(paused)
+    def hold_for_upstream(self, paused: bool) -> None:
+        """The upstream takes the body more slowly than the client sends it."""
+        self._hold(_Hold.UPSTREAM, paused)
+
+    def hold_for_recorder(self, paused: bool) -> None:
+        """The recorder writes the body more slowly than the client sends it."""
+        self._hold(_Hold.RECORDER, paused)
+
+    def _hold(self, reason: "_Hold", paused: bool) -> None:
+        """Reading goes on when no reason to hold the client back is left."""
+        self._holds = self._holds | reason if paused else self._holds & ~reason
+        self._pause(bool(self._holds))
 
     def _pause(self, paused: bool) -> None:
         if paused != self._reading_paused and not self.transport.is_closing():
@@ -346,6 +367,7 @@ class ClientConnection(asyncio.Protocol):
         self.head = None
         self._body.clear()
         self._phase = _Phase.HEAD
+        self._holds = _Hold.NOTHING
         self._pause(False)
         if self._buffer:
             self.deadline = self._loop.time() + self._settings.client_head_timeout_s
@@ -366,10 +388,16 @@ class ClientConnection(asyncio.Protocol):
         self._phase = _Phase.DISCARDING
         if body_pending and self.transport.can_write_eof():
             self.transport.write_eof()
+            self._holds = _Hold.NOTHING
             self._pause(False)
             self.deadline = self._loop.time() + _LINGER_S
         else:
-            self.transport.close()
+            self._close_within_deadline()
+
+    def _close_within_deadline(self) -> None:
+        """Close after what is written has been read, which must not take for ever."""
+        self.deadline = self._loop.time() + self._settings.client_write_timeout_s
+        self.transport.close()
 
     def abort(self) -> None:
         """Cut the connection so that the client cannot take what it has for a whole answer."""
@@ -379,7 +407,7 @@ class ClientConnection(asyncio.Protocol):
         """Stop after the current exchange; an idle connection is closed now."""
         self.draining = True
         if self._phase is _Phase.HEAD and not self._buffer:
-            self.transport.close()
+            self._close_within_deadline()
 
 
 def _too_large(limit_bytes: int) -> GatewayRefusal:

@@ -26,6 +26,7 @@ from ostiary.gateway.route import Route, Snapshot
 from ostiary.gateway.state import Exchange, Identities, WallClock, now_s
 from ostiary.gateway.upload import Upload
 from ostiary.gateway.upstream import NO_SECRET, UpstreamConnection
+from ostiary.model.actor import Actor
 from ostiary.model.decision import Ask, Deny
 from ostiary.model.errors import GatewayRefusal, StorageUnavailableError
 from ostiary.ports import HEAD, REQUEST, Chronicle, Receipt
@@ -112,6 +113,8 @@ class Journeys:
                 self._judge_again(exchange, now, recalled)
             else:
                 ask = self._judge(exchange, now, key)
+            # From here on lost access ends it, whatever it waits for.
+            self._house.live.add(exchange)
             route = exchange.route
             if ask is None and route is not None:
                 exchange.armed = route.armed(exchange.operation)
@@ -184,6 +187,7 @@ class Journeys:
                 identity = house.identities.new("ap_", now)
                 await house.asking.settle(exchange, actor, route, ask, body, identity, now)
             exchange.armed = route.armed(exchange.operation) or await route.arm(exchange.operation)
+            self._still_welcome(exchange, actor)
             exchange.task = None
             self._intend(exchange, time.time())
         except GatewayRefusal as refusal:
@@ -192,6 +196,13 @@ class Journeys:
             self._refuse(exchange, _GONE)
         except Exception:  # noqa: BLE001 - the outermost loop of one exchange
             self._fail(exchange)
+
+    def _still_welcome(self, exchange: Exchange, actor: Actor) -> None:
+        """After a wait: the token may have expired, or access been lost. Raises `GatewayRefusal`."""
+        if exchange.end != "complete" or exchange.client.transport.is_closing():
+            raise _GONE
+        if actor.expires_at <= time.time():
+            raise GatewayRefusal(401, "token_expired", "This token expired while the request waited.")
 
     def _intend(self, exchange: Exchange, now: float) -> None:
         """Stage 8: no record, no forward. Raises `GatewayRefusal`."""
@@ -208,23 +219,37 @@ class Journeys:
         except (StorageUnavailableError, asyncio.CancelledError):
             self._refuse(exchange, _AUDIT_UNAVAILABLE)
             return
-        self._house.live.add(exchange)
         route = exchange.route
-        if exchange.client_gone or route is None:
-            exchange.end = _WENT_AWAY
+        if route is None or self._is_lost(exchange):
             self._end(exchange, None)
             return
-        upstream = route.pool.take_idle(self._is_safe(exchange))
-        if upstream is None:
-            exchange.task = self._house.loop.create_task(self._dial(exchange, route, receipt, fresh=False))
-        else:
-            self._send(exchange, route, receipt, upstream)
+        try:
+            upstream = route.pool.take_idle(self._is_safe(exchange))
+            if upstream is None:
+                exchange.task = self._house.loop.create_task(self._dial(exchange, route, receipt, fresh=False))
+            else:
+                self._send(exchange, route, receipt, upstream)
+        except Exception:  # noqa: BLE001 - the outermost loop of one exchange
+            self._fail(exchange)
+
+    @staticmethod
+    def _is_lost(exchange: Exchange) -> bool:
+        """Whether nobody may get the answer any more; then the outcome says why."""
+        if exchange.end == "complete":
+            if not exchange.client_gone and not exchange.client.transport.is_closing():
+                return False
+            exchange.end = _WENT_AWAY
+        return True
 
     async def _dial(self, exchange: Exchange, route: Route, receipt: Receipt, fresh: bool) -> None:
         try:
             upstream = await route.pool.acquire(self._is_safe(exchange), fresh)
             exchange.task = None
-            self._send(exchange, route, receipt, upstream)
+            if self._is_lost(exchange):
+                upstream.abort()
+                self._end(exchange, None)
+            else:
+                self._send(exchange, route, receipt, upstream)
         except GatewayRefusal as refusal:
             self._end(exchange, refusal)
         except asyncio.CancelledError:
@@ -246,7 +271,8 @@ class Journeys:
         recorded_head, chunked = send(receipt, exchange, route, upstream, body, complete)
         exchange.add_frame(REQUEST | HEAD, recorded_head)
         if body or not complete:
-            Upload(exchange, upstream, house.chronicle, house.settings, house.loop).begin(body, complete, chunked)
+            exchange.upload = Upload(exchange, upstream, house.chronicle, house.settings, house.loop)
+            exchange.upload.begin(body, complete, chunked)
 
     def _answered(self, exchange: Exchange, upstream: UpstreamConnection, refusal: GatewayRefusal | None) -> None:
         """The answer is out, or `refusal` is to be answered instead. Only a safe request without a body is tried
@@ -276,7 +302,9 @@ class Journeys:
             return
         exchange.concluded = True
         house = self._house
-        house.live.discard(exchange)
+        upload, exchange.upload = exchange.upload, None
+        if upload is not None:
+            upload.finish_recording()
         if refusal is not None:
             exchange.end = f"failed: {refusal.code}"
             self._answer(exchange, refusal)
@@ -299,6 +327,7 @@ class Journeys:
         self._leave(exchange)
 
     def _leave(self, exchange: Exchange) -> None:
+        self._house.live.discard(exchange)
         exchange.task = None
         exchange.relay = None  # they know each other: left so, every exchange would wait for the garbage collector
         self._running.discard(exchange)

@@ -66,7 +66,11 @@ class UpstreamPool:
                 self._idle.popleft().abort()
                 continue
             await self._wait_for_place(deadline)
+            idle = None if fresh else self.take_idle(safe)
+            if idle is not None:
+                return idle
         self._dialling += 1
+        connection = None
         try:
             async with asyncio.timeout_at(deadline):
                 connection = await self._dial()
@@ -74,6 +78,8 @@ class UpstreamPool:
             raise GatewayRefusal(504, "upstream_timeout", "The upstream does not accept connections in time.") from None
         finally:
             self._dialling -= 1
+            if connection is None:
+                self._wake_one()
         self._all.add(connection)
         self._sweeper.add(connection)
         return connection
@@ -88,6 +94,10 @@ class UpstreamPool:
             raise GatewayRefusal(
                 504, "upstream_timeout", "Every connection to the upstream is busy.", "Try again later."
             ) from None
+        except asyncio.CancelledError:
+            if place.done():
+                self._wake_one()  # the place was given to one that will not take it
+            raise
         finally:
             if place in self._waiting:
                 self._waiting.remove(place)
@@ -132,6 +142,9 @@ class UpstreamPool:
                 self._idle.remove(connection)
             if reusable:
                 connection.abort()
+        self._wake_one()
+
+    def _wake_one(self) -> None:
         while self._waiting:
             place = self._waiting.popleft()
             if not place.done():

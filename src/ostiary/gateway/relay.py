@@ -47,6 +47,7 @@ class Relay:
     _paused = False
     _ended = False
     _over = False
+    _given_up = False
 
     def __init__(
         self,
@@ -112,7 +113,7 @@ class Relay:
             self._give_up(failure)
 
     def on_upstream_pressure(self, paused: bool) -> None:
-        self._client.hold_back(paused)
+        self._client.hold_for_upstream(paused)
 
     # -- a body that arrived whole
 
@@ -186,6 +187,8 @@ class Relay:
                 output = self._clean(piece)
                 if output:
                     self._send(output)
+                if self._over:
+                    return
                 if self._paused:
                     self._pending = pieces
                     return
@@ -234,6 +237,8 @@ class Relay:
         else:
             if rest:
                 self._send(rest)
+            if self._given_up:
+                return
             if self._chunked:
                 self._client.write(LAST_CHUNK)
         self._finish()
@@ -347,9 +352,11 @@ class Relay:
 
     def _give_up(self, refusal: GatewayRefusal) -> None:
         """Answer with the refusal while nothing has been sent; afterwards only a cut connection tells the truth."""
-        self._over = True
+        if self._given_up:
+            return
+        self._over = self._given_up = True
         self._pending = None
-        self._upstream.abort()
+        self._drop_upstream()
         if not self._head_sent:
             self._done(self._exchange, self._upstream, refusal)
             return
@@ -364,8 +371,13 @@ class Relay:
             self._over = True
             self._pending = None
             self._exchange.end = why
-            self._upstream.abort()
+            self._drop_upstream()
             self._flush_partial()
+
+    def _drop_upstream(self) -> None:
+        """Once the answer has ended the connection is another exchange's."""
+        if not self._ended:
+            self._upstream.abort()
 
     def _end_tap(self) -> None:
         tap, self._tap = self._tap, None  # they know each other

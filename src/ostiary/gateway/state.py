@@ -18,6 +18,7 @@ from ostiary.protocols.targets import Target
 if TYPE_CHECKING:
     from ostiary.gateway.judged import Judged
     from ostiary.gateway.relay import Relay
+    from ostiary.gateway.upload import Upload
 
 _FLUSH_BYTES = 64 * 1024
 _IDENTITY_BYTES = 10
@@ -51,6 +52,7 @@ class Exchange:
     receipt: Receipt | None = None
     task: "Task[None] | None" = None
     relay: "Relay | None" = None
+    upload: "Upload | None" = None
     client_gone = False
     concluded = False
     retried = False

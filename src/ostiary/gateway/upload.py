@@ -13,7 +13,7 @@ from ostiary.settings import Settings
 class Upload:
     """Takes body bytes from the client (a `BodySink`) and hands them on; slow upstreams slow the client."""
 
-    __slots__ = ("_chunked", "_exchange", "_tap", "_upstream")
+    __slots__ = ("_chunked", "_exchange", "_refused", "_tap", "_upstream")
 
     def __init__(
         self,
@@ -26,6 +26,7 @@ class Upload:
         self._exchange = exchange
         self._upstream = upstream
         self._chunked = False
+        self._refused = False
         self._tap = BodyTap(
             exchange,
             REQUEST,
@@ -33,7 +34,7 @@ class Upload:
             chronicle,
             settings,
             loop,
-            exchange.client.hold_back,
+            exchange.client.hold_for_recorder,
         )
 
     def begin(self, body: bytes, complete: bool, chunked: bool) -> None:
@@ -47,17 +48,28 @@ class Upload:
             self._exchange.client.deliver_body_to(self)
 
     def on_request_body(self, data: bytes) -> None:
-        self._record(data)
+        if not self._record(data):
+            return
         self._upstream.write(encode_chunk(data) if self._chunked else data)
 
     def on_request_end(self) -> None:
+        if self._refused:
+            return
         self._tap.finish()
         if self._chunked:
             self._upstream.write(LAST_CHUNK)
         self._upstream.finish_request()
 
-    def _record(self, data: bytes) -> None:
+    def finish_recording(self) -> None:
+        """The exchange is over, perhaps before the body was."""
+        self._tap.finish()
+
+    def _record(self, data: bytes) -> bool:
+        """False when it cannot be recorded: then nothing more is sent, and the exchange is cut."""
         self._exchange.request_bytes += len(data)
-        if not self._tap.take(data):
-            self._exchange.end = "cut: audit_unavailable"
-            self._exchange.client.abort()
+        if self._tap.take(data):
+            return True
+        self._refused = True
+        self._exchange.end = "cut: audit_unavailable"
+        self._exchange.client.abort()
+        return False

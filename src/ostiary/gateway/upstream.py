@@ -1,6 +1,7 @@
 """One connection to an upstream: bytes in, response events out (RFC 9112), one request at a time."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Protocol, cast
@@ -10,6 +11,8 @@ from ostiary.model.errors import GatewayRefusal
 from ostiary.protocols.chunked import ChunkedDecoder, ChunkError
 from ostiary.protocols.heads import HEAD_END, HeadError, ResponseHead, ResponseLines, parse_response_head
 from ostiary.settings import Settings
+
+_log = logging.getLogger("ostiary.gateway")
 
 _INFORMATIONAL_MAX = 8
 
@@ -65,6 +68,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._decoder: ChunkedDecoder | None = None
         self._bodiless = False
         self._keep_alive = True
+        self._reading_paused = False
         self._informational = 0
         self.request_sent = False
         self.received_anything = False
@@ -98,7 +102,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause_reading(self, paused: bool) -> None:
         """Stop or resume taking the answer, because whoever gets it is slower."""
-        if not self.transport.is_closing():
+        if paused != self._reading_paused and not self.transport.is_closing():
+            self._reading_paused = paused
             if paused:
                 self.transport.pause_reading()
             else:
@@ -129,7 +134,7 @@ class UpstreamConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         phase = self._phase
         if phase is _Phase.HEAD:
-            self._read_head(self._buffer + data if self._buffer else data)
+            self._read_head(self._buffer + data, len(self._buffer)) if self._buffer else self._read_head(data)
         elif phase is _Phase.LENGTH or phase is _Phase.CHUNKED or phase is _Phase.UNTIL_CLOSE:
             self.deadline = self._loop.time() + self._settings.upstream_idle_timeout_s
             try:
@@ -140,13 +145,15 @@ class UpstreamConnection(asyncio.Protocol):
             sink = self._sink
             if sink is None:
                 return
-            if complete:
-                self._finish()
+            try:
                 if payload:
                     sink.on_body(payload)
-                sink.on_end()
-            elif payload:
-                sink.on_body(payload)
+                # Only then is the connection free for others: what the sink does with it now, it does to its own.
+                if complete and self._sink is sink:
+                    self._finish()
+                    sink.on_end()
+            except Exception:  # noqa: BLE001 - whatever fails there, the exchange must end and be told
+                self._break(sink)
         else:
             # An answer nobody asked for: whatever comes next on this connection cannot be trusted (A34).
             self._close()
@@ -178,9 +185,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     # -- inside
 
-    def _read_head(self, data: bytes) -> None:
+    def _read_head(self, data: bytes, searched: int = 0) -> None:
         self.received_anything = True
-        end = data.find(HEAD_END)
+        end = data.find(HEAD_END, max(0, searched - 3))
         if end < 0:
             if len(data) > self._settings.head_max_bytes:
                 self._fail(invalid_answer("Its head is too large."))
@@ -212,7 +219,10 @@ class UpstreamConnection(asyncio.Protocol):
             self._finish()
         else:
             self.deadline = self._loop.time() + self._settings.upstream_idle_timeout_s
-        sink.on_head(head, payload, complete)
+        try:
+            sink.on_head(head, payload, complete)
+        except Exception:  # noqa: BLE001 - whatever fails there, the exchange must end and be told
+            self._break(sink)
 
     def _take_informational(self, head: ResponseHead, rest: bytes) -> None:
         """1xx answers end here: 101 would open a tunnel, the others may carry what must not pass (A17, C08)."""
@@ -267,6 +277,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._decoder = None
         self._buffer = b""
         self._phase = _Phase.IDLE
+        self.pause_reading(False)
         if self._keep_alive and self.request_sent and not self.transport.is_closing():
             self.reused = True
             self.idle_since = self._loop.time()
@@ -274,6 +285,13 @@ class UpstreamConnection(asyncio.Protocol):
             self._released(self, True)
         else:
             self._close()
+
+    def _break(self, sink: ResponseSink) -> None:
+        """A defect of ours met while the answer was handled."""
+        _log.error("answer.failed", exc_info=_log.isEnabledFor(logging.DEBUG))
+        self._sink = None
+        self._close()
+        sink.on_failure(GatewayRefusal(500, "internal", "Ostiary failed on this answer; nothing more of it passes."))
 
     def _fail(self, failure: GatewayRefusal) -> None:
         sink, self._sink = self._sink, None

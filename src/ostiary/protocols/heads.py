@@ -122,8 +122,10 @@ class ResponseLines(LineCache):
     def settle(self, line: bytes) -> None:
         """The line holds no secret."""
         field = self.get(line)
-        if field is not None:
+        if field is not None and field[2] == _UNSCANNED:
             self.put(line, (field[0], field[1], 0))
+        if len(line) > _CACHED_LINE_BYTES:
+            return
         if len(self.clean) >= _CACHED_LINES:
             self.clean.clear()
         self.clean.add(line)
@@ -186,8 +188,11 @@ def without_length(block: bytes) -> tuple[bytes, int | None]:
     return block[: match.start()] + block[match.end() :], int(match[1])
 
 
-def looks_broken(partial: bytes) -> bool:
-    """True when an unfinished head can never become a good one: bare line ends, NUL, no method at the start."""
+def looks_broken(partial: bytes, searched: int = 0) -> bool:
+    """True when an unfinished head can never become a good one: bare line ends, NUL, no method at the start.
+    The first `searched` bytes were looked at before."""
+    if searched:
+        return _BARE_LINE_END.search(partial, max(0, searched - 2)) is not None
     return _BARE_LINE_END.search(partial) is not None or not (
         partial[:1].isalpha() or partial[:1] in b"!#$%&'*+-.^_`|~"
     )
@@ -244,7 +249,7 @@ def _frame_request(head: RequestHead) -> None:
                 raise HeadError("Transfer-Encoding is something other than one `chunked`.")
             head.chunked = True
         elif fate == _EXPECT:
-            head.expects_continue = value.lower() == b"100-continue"
+            head.expects_continue = head.version_minor == 1 and value.lower() == b"100-continue"
         elif fate == _REFUSE:
             raise HeadError(f"{name.decode()} is not accepted here.")
     if hosts != 1:

@@ -92,7 +92,11 @@ class LogWriter(threading.Thread):
         lines, futures = self._gather()
         if self._failed_since is None:
             if lines:
-                self._commit(lines, futures)
+                try:
+                    self._commit(lines, futures)
+                except Exception:
+                    self._set_aside(lines, futures)  # whoever waits must hear of it before this thread ends
+                    raise
         elif self._stopping or time.monotonic() >= self._retry_at:
             self._commit(lines, futures)
         else:
