@@ -218,7 +218,7 @@ class Application:
         self._house.snapshot = snapshot
         for route in snapshot.routes.values():
             self._background(route.warm())
-        self._live.cut("rules changed", lambda exchange: self._lost_access(exchange, snapshot))
+        self._live.cut("the rules changed", lambda exchange: self._lost_access(exchange, snapshot))
 
     def _lost_access(self, exchange: Exchange, snapshot: Snapshot) -> bool:
         """Whether a running exchange would be denied now (E23)."""
@@ -233,7 +233,7 @@ class Application:
         self._authenticator.forget()
         self._house.verdicts.forget()
         self._live.cut(
-            "token revoked", lambda exchange: exchange.actor is not None and exchange.actor.token_id == token_id
+            "the token was revoked", lambda exchange: exchange.actor is not None and exchange.actor.token_id == token_id
         )
 
     def _health_changed(self, healthy: bool) -> None:
@@ -243,7 +243,7 @@ class Application:
 
     def _cut_unrecorded(self) -> None:
         if self._chronicle is not None and not self._chronicle.healthy:
-            self._live.cut("audit log unavailable", lambda _exchange: True)
+            self._live.cut("the audit log became unavailable", lambda _exchange: True)
 
     def _kind_of(self, connection: Connection) -> Kind:
         kind = self._kinds[connection.kind]

@@ -63,4 +63,7 @@ def test_E23_a_held_request_is_not_sent_once_access_is_lost(scene: Scene, lost: 
     approve_in_spite(scene, approval)
     time.sleep(0.3)
     scene.nothing_reached_upstream()
+    reply = client.reply(deadline_s=3.0)
+    assert reply.status == 403
+    assert b"while the request waited" in reply.body
     client.close()

@@ -193,14 +193,16 @@ class Journeys:
         except GatewayRefusal as refusal:
             self._refuse(exchange, refusal)
         except asyncio.CancelledError:
-            self._refuse(exchange, _GONE)
+            self._refuse(exchange, _GONE if exchange.client_gone else _access_ended(exchange))
         except Exception:  # noqa: BLE001 - the outermost loop of one exchange
             self._fail(exchange)
 
     def _still_welcome(self, exchange: Exchange, actor: Actor) -> None:
         """After a wait: the token may have expired, or access been lost. Raises `GatewayRefusal`."""
-        if exchange.end != "complete" or exchange.client.transport.is_closing():
+        if exchange.client.transport.is_closing():
             raise _GONE
+        if exchange.end != "complete":
+            raise _access_ended(exchange)
         if actor.expires_at <= time.time():
             raise GatewayRefusal(401, "token_expired", "This token expired while the request waited.")
 
@@ -381,6 +383,11 @@ class Journeys:
     @staticmethod
     def _is_safe(exchange: Exchange) -> bool:
         return exchange.head.method in _SAFE_METHODS and not exchange.has_body
+
+
+def _access_ended(exchange: Exchange) -> GatewayRefusal:
+    why = exchange.end.partition(": ")[2] or "access ended"
+    return GatewayRefusal(403, "denied", f"Nothing was sent: while the request waited, {why}.", close=True)
 
 
 def _tool_session(head: RequestHead, route: Route) -> str | None:

@@ -19,5 +19,8 @@ class LiveExchanges:
         concerned = [exchange for exchange in self._running if concerns(exchange)]
         for exchange in concerned:
             exchange.end = f"cut: {why}"
-            exchange.client.abort()
+            if exchange.receipt is None and exchange.task is not None:
+                exchange.task.cancel()  # it only waits: it can still be told why
+            else:
+                exchange.client.abort()
         return len(concerned)

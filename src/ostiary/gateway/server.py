@@ -65,7 +65,7 @@ class GatewayServer:
             client.retire()
         await self._journeys.all_done(timeout_s)
         left = self._journeys.running
-        self._house.live.cut("gateway stopped", lambda _exchange: True)
+        self._house.live.cut("the gateway stopped", lambda _exchange: True)
         for client in tuple(self._clients):
             client.abort()
         await self._journeys.all_done(_LAST_WORDS_S)
