@@ -42,8 +42,9 @@ async def read_answer(reader: asyncio.StreamReader) -> int:
     if found:
         await reader.readexactly(int(rest.split(b"\r\n", 1)[0]))
     elif b"\r\ntransfer-encoding: chunked\r\n" in lowered:
-        while int((await reader.readuntil(b"\r\n")).strip(), 16):
-            await reader.readuntil(b"\n\r\n")
+        # A chunk may end anywhere: a long answer that arrives in pieces is passed on in pieces.
+        while size := int((await reader.readuntil(b"\r\n")).strip(), 16):
+            await reader.readexactly(size + 2)
         await reader.readuntil(b"\r\n")
     return int(head[9:12])
 
