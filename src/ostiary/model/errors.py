@@ -65,6 +65,21 @@ class IntegrityError(OperatorError):
         self.index = index
 
 
+class MaskingFailedError(OstiaryError):
+    """A text could not be made safe; nothing more of it may be passed on."""
+
+    code = "masking_failed"
+
+
+class MaskingBlockedError(MaskingFailedError):
+    """A masking rule blocks what was found. `rule` and `detector` say which; the value is never part of it."""
+
+    def __init__(self, rule: str, detector: str) -> None:
+        super().__init__(f"Masking rule `{rule}` blocks this: it holds what the detector `{detector}` looks for.")
+        self.rule = rule
+        self.detector = detector
+
+
 class GatewayRefusal(OstiaryError):
     """An answer the gateway gives itself instead of forwarding. `status` and `code` are the outside contract's.
 
