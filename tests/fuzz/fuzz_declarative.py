@@ -22,6 +22,21 @@ rules:
     approval: {hold: 2m, expires: 30m, quorum: 1, grant: once, reason: required}
 """,
     b"version: 1\nrules: []\n",
+    b"""version: 1
+connections:
+  - {name: c, kind: cursor, masking: [m, n]}
+masking:
+  - {name: m, detectors: [secrets, email], where: [request, response], action: partial, on: ["c*"], who: {users: [u]}}
+  - {name: n, pattern: 'ACME-[0-9]{8}', ignore_case: true, where: [recording], action: hash}
+  - name: o
+    words: [Project X]
+    where: [response]
+    archives: block
+    exceptions:
+      - {reason: r, expires: 2030-01-01, matching: 'Project (X|Y)'}
+      - {reason: s, expires: never, on: [c]}
+  - {name: p, fields: [ssn, /user/*/mail], where: [response], action: seal}
+""",
 )
 
 

@@ -32,6 +32,8 @@ def apply(invocation: Invocation, source: IO[bytes], dry_run: bool, prune: bool)
     for step in steps:
         print(_line(step))
     print(_summary(steps, dry_run))
+    for note in result.get("notes", []):
+        print(f"Note: {visible(note)}", file=sys.stderr)
     if not dry_run:
         for secret in invocation.server.get("secrets")["secrets"]:
             if secret["provider"] == "stored" and secret["version"] is None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ostiary.model.connection import Connection
+from ostiary.model.masking import MaskingRule
 from ostiary.model.rule import Rule
 
 
@@ -18,11 +19,12 @@ class SecretReference:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Names are unique within each tuple; every name a connection or rule uses exists."""
+    """Names are unique within each tuple; every name a connection, rule or masking rule uses exists."""
 
     secrets: tuple[SecretReference, ...] = ()
     connections: tuple[Connection, ...] = ()
     rules: tuple[Rule, ...] = ()
+    masking: tuple[MaskingRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,8 @@ class Connection:
 
     `allow_private` admits loopback and private upstream addresses, `allow_plaintext` a Secret over `http` beyond
     loopback. `ca_file` is a PEM bundle that replaces the system's roots, `openapi` the document that names the
-    operations of an `http` connection.
+    operations of an `http` connection. `masking` names masking rules that hold here; empty means none, and None means
+    all that speak of no connection. Rules that speak of this one hold in any case.
     """
 
     name: str
@@ -65,3 +66,4 @@ class Connection:
     ca_file: str | None = None
     openapi: str | None = None
     labels: frozenset[str] = field(default_factory=frozenset)
+    masking: tuple[str, ...] | None = None

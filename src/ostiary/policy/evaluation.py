@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ostiary.model.actor import Actor, ActorKind
+from ostiary.model.actor import Actor
 from ostiary.model.decision import Allow, Ask, Decision, Deny
 from ostiary.model.operation import Class, Operation
-from ostiary.model.rule import ApprovalTerms, Effect, Rule, Who
+from ostiary.model.rule import ApprovalTerms, Effect, Rule
 from ostiary.policy import explanation
 from ostiary.policy.patterns import CLASS_PREFIX, glob_matches, split_patterns
+from ostiary.policy.who import Key, keys_of_actor, keys_of_who
 
 REMEMBERED_CONNECTIONS_MAX = 4096
 
@@ -49,23 +50,19 @@ class _CompiledRule:
         return self.operations.include(operation)
 
 
-_Key = tuple[str, str | None]
-"""A list of `Who` and a name on it."""
-
-
 @dataclass(frozen=True, slots=True)
 class _ConnectionRules:
     """The rules that can match on one connection, found by whom they speak of."""
 
     of_everybody: tuple[_CompiledRule, ...]
-    by_key: dict[_Key, list[_CompiledRule]]
+    by_key: dict[Key, list[_CompiledRule]]
 
     @classmethod
     def of(cls, compiled: Iterable[_CompiledRule]) -> "_ConnectionRules":
         of_everybody: list[_CompiledRule] = []
-        by_key: dict[_Key, list[_CompiledRule]] = {}
+        by_key: dict[Key, list[_CompiledRule]] = {}
         for entry in compiled:
-            keys = _keys_of_who(entry.rule.who)
+            keys = keys_of_who(entry.rule.who)
             for key in keys:
                 by_key.setdefault(key, []).append(entry)
             if not keys:
@@ -75,26 +72,8 @@ class _ConnectionRules:
     def about(self, actor: Actor) -> Iterator[_CompiledRule]:
         """Those that speak of the actor; one may come several times."""
         yield from self.of_everybody
-        for key in _keys_of_actor(actor):
+        for key in keys_of_actor(actor):
             yield from self.by_key.get(key, ())
-
-
-def _keys_of_who(who: Who) -> list[_Key]:
-    lists = (("group", who.groups), ("user", who.users), ("service", who.services), ("agent", who.agents))
-    return [(kind, name) for kind, names in lists for name in names]
-
-
-def _keys_of_actor(actor: Actor) -> list[_Key]:
-    """A person's agent is bound by what is said of the person, too."""
-    keys: list[_Key] = [("group", group) for group in actor.groups]
-    match actor.kind:
-        case ActorKind.SERVICE:
-            keys.append(("service", actor.name))
-        case ActorKind.AGENT:
-            keys += [("user", actor.name), ("agent", actor.agent)]
-        case ActorKind.USER:
-            keys.append(("user", actor.name))
-    return keys
 
 
 class Policy:

@@ -23,12 +23,12 @@ async def show_configuration(services: Services, caller: Caller, _arguments: Arg
 
 async def plan_configuration(services: Services, caller: Caller, arguments: Arguments) -> Any:
     planned = await services.configuration.plan(caller, **arguments)
-    return {"plan": views.changes(planned.changes), "version": planned.version}
+    return views.planned(planned)
 
 
 async def apply_configuration(services: Services, caller: Caller, arguments: Arguments) -> Any:
     applied = await services.configuration.apply(caller, **arguments)
-    return {"plan": views.changes(applied.changes), "version": applied.version}
+    return views.planned(applied)
 
 
 async def list_secrets(services: Services, caller: Caller, _arguments: Arguments) -> Any:

@@ -48,7 +48,10 @@ def _limit(default: int, most: int) -> Field:
     return Field("limit", "integer", "At most so many.", default=default, least=1, most=most)
 
 
-_PLAN = {"plan": "Changes: action (+ ~ -), kind, name, detail.", "version": "The version in force."}
+_PLAN = {
+    "plan": "Changes: action (+ ~ -), kind, name, detail.", "version": "The version in force.",
+    "notes": "Sentences about what may not be meant as it stands.",
+}  # fmt: skip
 _APPROVAL = {"approval": "The approval as it stands now."}
 
 ROUTES: tuple[Route, ...] = (

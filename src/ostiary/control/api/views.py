@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ostiary.audit.entries import entry_time
-from ostiary.control.declarative import Change
 from ostiary.control.services.approvals import SeenApproval
+from ostiary.control.services.configuration import Planned
 from ostiary.control.services.secrets import ListedSecret
 from ostiary.model.session import Session
 from ostiary.model.token import TokenRecord
@@ -15,11 +15,12 @@ def _time(seconds: float | None) -> str | None:
     return None if seconds is None else entry_time(seconds)
 
 
-def changes(planned: Sequence[Change]) -> list[dict[str, str]]:
-    return [
+def planned(made: Planned) -> dict[str, Any]:
+    plan = [
         {"action": change.action, "kind": change.kind, "name": change.name, "detail": change.detail}
-        for change in planned
+        for change in made.changes
     ]
+    return {"plan": plan, "version": made.version, "notes": list(made.notes)}
 
 
 def secret(listed: ListedSecret) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ostiary.control.declarative.values import (
     field_name,
     field_value,
     label,
+    plain_text,
     secret_name,
     variable_name,
 )
@@ -23,7 +24,7 @@ PROVIDERS = ("stored", "env", "file")
 
 _KEYS = (
     "name", "kind", "upstream", "secret", "auth", "headers", "allow_private", "allow_plaintext", "ca_file",
-    "openapi", "labels",
+    "openapi", "labels", "masking",
 )  # fmt: skip
 
 _CREDENTIAL_FIELDS = frozenset({"authorization", "cookie", "x-api-key", "api-key", "x-goog-api-key"})
@@ -54,7 +55,7 @@ def read_secret(value: Value) -> SecretReference:
 
 
 def read_connection(value: Value, kinds: Mapping[str, Kind]) -> Connection:
-    members = value.mapping("a connection", _KEYS, ("name", "kind"), unavailable.CONNECTION)
+    members = value.mapping("a connection", _KEYS, ("name", "kind"))
     kind = kinds[members["kind"].word("kind", tuple(kinds))]
     upstream_at = members.get("upstream", value)
     upstream = _upstream(members.get("upstream"), kind, value)
@@ -70,6 +71,7 @@ def read_connection(value: Value, kinds: Mapping[str, Kind]) -> Connection:
         ca_file=absolute_path(members["ca_file"], "ca_file") if "ca_file" in members else None,
         openapi=absolute_path(members["openapi"], "openapi") if "openapi" in members else None,
         labels=frozenset(map(label, members["labels"].items("labels"))) if "labels" in members else frozenset(),
+        masking=_masking(members["masking"]) if "masking" in members else None,
     )
     if connection.openapi is not None and kind.name != "http":
         members["openapi"].fail("'openapi' has a meaning for kind 'http' only.", "Leave it out.")
@@ -102,6 +104,12 @@ def _headers(value: Value) -> tuple[tuple[str, str], ...]:
             )
         fields[name] = field_value(content, f"the header '{name}'")
     return tuple(fields.items())
+
+
+def _masking(value: Value) -> tuple[str, ...]:
+    """An empty list has a meaning here: it can only be a wish for none."""
+    names = [plain_text(item, "an entry of masking", 100) for item in value.items("masking")]
+    return tuple(dict.fromkeys(names))
 
 
 def _check_auth(

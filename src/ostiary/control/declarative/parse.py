@@ -6,30 +6,29 @@ from typing import NoReturn, TypeVar
 from ostiary.control.declarative import unavailable
 from ostiary.control.declarative.connections import read_connection, read_secret
 from ostiary.control.declarative.errors import DeclarativeError
+from ostiary.control.declarative.masking import read_masking_rule
 from ostiary.control.declarative.nodes import Value, read_document
 from ostiary.control.declarative.plan import merge
 from ostiary.control.declarative.references import check_references
 from ostiary.control.declarative.rules import read_rule
 from ostiary.model.configuration import Configuration, SecretReference
 from ostiary.model.connection import Connection
+from ostiary.model.masking import MaskingRule
 from ostiary.model.rule import Rule
 from ostiary.protocols.kinds import Kind
 
 ENTRIES_MAX = 10_000
 """Most entries of one section."""
 
-_Entry = TypeVar("_Entry", SecretReference, Connection, Rule)
+_Entry = TypeVar("_Entry", SecretReference, Connection, Rule, MaskingRule)
+_SECTIONS = ("version", "secrets", "connections", "rules", "masking")
+_NOUNS = {"connections": "connection", "rules": "rule", "masking": "masking rule"}
 
 
 def parse(text: str, filename: str, kinds: Mapping[str, Kind], existing: Configuration | None = None) -> Configuration:
     """What the file says. Names it uses may also come from `existing`, which it would be merged into.
     Raises `DeclarativeError`, which names file, line and the nearest valid word."""
-    document = read_document(text, filename)
-    sections = document.mapping(
-        "the file", ("version", "secrets", "connections", "rules"), ("version",), unavailable.DOCUMENT
-    )
-    if sections["version"].whole_number("version") != 1:
-        sections["version"].fail("This version reads files of `version: 1`.")
+    sections = _sections(text, filename)
     places: dict[tuple[str, str], Value] = {}
     configuration = Configuration(
         secrets=_section(sections.get("secrets"), "secrets", read_secret, places),
@@ -37,19 +36,35 @@ def parse(text: str, filename: str, kinds: Mapping[str, Kind], existing: Configu
             sections.get("connections"), "connections", lambda value: read_connection(value, kinds), places
         ),
         rules=_section(sections.get("rules"), "rules", read_rule, places),
+        masking=_section(sections.get("masking"), "masking", read_masking_rule, places),
     )
 
     def fail(section: str, name: str, key: str, sentence: str, next_step: str) -> NoReturn:
         place = places.get((section, name))
         if place is None:
             # Something applied earlier no longer fits what this file says.
-            noun = section.removesuffix("s")
-            raise DeclarativeError(filename, 0, f"The {noun} '{name}' is in force: {sentence}", next_step)
+            raise DeclarativeError(filename, 0, f"The {_NOUNS[section]} '{name}' is in force: {sentence}", next_step)
         _, at = place.members(section).get(key, (place, place))
         at.fail(sentence, next_step)
 
     check_references(merge(existing or Configuration(), configuration, prune=False), kinds, fail)
     return configuration
+
+
+def parse_masking(text: str, filename: str) -> tuple[MaskingRule, ...]:
+    """The masking rules of a file, whatever else is in it: connections that they name need not exist.
+    Raises `DeclarativeError`."""
+    sections = _sections(text, filename)
+    if "masking" not in sections:
+        raise DeclarativeError(filename, 0, "The file has no section `masking:`.", "Add the rules to try.")
+    return _section(sections["masking"], "masking", read_masking_rule, {})
+
+
+def _sections(text: str, filename: str) -> dict[str, Value]:
+    sections = read_document(text, filename).mapping("the file", _SECTIONS, ("version",), unavailable.DOCUMENT)
+    if sections["version"].whole_number("version") != 1:
+        sections["version"].fail("This version reads files of `version: 1`.")
+    return sections
 
 
 def _section(

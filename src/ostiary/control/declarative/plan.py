@@ -1,20 +1,25 @@
 """What applying a file would change."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ostiary.control.declarative.upstream import upstream_text
+from ostiary.control.declarative.values import moment_text
 from ostiary.model.configuration import Configuration, SecretReference
 from ostiary.model.connection import Connection, Upstream
-from ostiary.model.rule import Rule
+from ostiary.model.masking import Exemption, MaskingRule, Where
+from ostiary.model.rule import Rule, Who
 
-_Entry = TypeVar("_Entry", SecretReference, Connection, Rule)
+_Entry = TypeVar("_Entry", SecretReference, Connection, Rule, MaskingRule)
+
+_KEYS = {"exemptions": "exceptions"}
+"""What the file calls a field, where that is not its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`action` is `+`, `~` or `-`; `kind` is `secret`, `connection` or `rule`."""
+    """`action` is `+`, `~` or `-`; `kind` is `secret`, `connection`, `rule` or `masking`."""
 
     action: str
     kind: str
@@ -30,6 +35,7 @@ def merge(old: Configuration, new: Configuration, prune: bool) -> Configuration:
         secrets=_merged(old.secrets, new.secrets),
         connections=_merged(old.connections, new.connections),
         rules=_merged(old.rules, new.rules),
+        masking=_merged(old.masking, new.masking),
     )
 
 
@@ -39,6 +45,7 @@ def plan(old: Configuration, new: Configuration, prune: bool) -> tuple[Change, .
         *_changes("secret", old.secrets, new.secrets, prune),
         *_changes("connection", old.connections, new.connections, prune),
         *_changes("rule", old.rules, new.rules, prune),
+        *_changes("masking", old.masking, new.masking, prune),
     )
 
 
@@ -62,7 +69,7 @@ def _changes(kind: str, old: Sequence[_Entry], new: Sequence[_Entry], prune: boo
     return changes
 
 
-def _summary(entry: SecretReference | Connection | Rule) -> str:
+def _summary(entry: SecretReference | Connection | Rule | MaskingRule) -> str:
     match entry:
         case SecretReference():
             return f"{entry.provider} {entry.reference}".strip()
@@ -72,6 +79,18 @@ def _summary(entry: SecretReference | Connection | Rule) -> str:
             on = ", ".join(entry.on) or "every connection"
             operations = ", ".join(entry.operations) or "every operation"
             return f"{entry.effect} {operations} on {on}"
+        case MaskingRule():
+            where = ", ".join(place for place in Where if place in entry.where)
+            on = ", ".join(entry.on) or "every connection that names it or no masking"
+            return f"{entry.action} {_looked_for(entry)} in {where} on {on}"
+
+
+def _looked_for(rule: MaskingRule) -> str:
+    if rule.pattern is not None:
+        return f"pattern {rule.pattern}"
+    if rule.words:
+        return f"{len(rule.words):,} word{'s' if len(rule.words) > 1 else ''}"
+    return ", ".join(rule.detectors) or f"fields {', '.join(rule.fields)}"
 
 
 def _difference(old: object, new: object) -> str:
@@ -79,12 +98,38 @@ def _difference(old: object, new: object) -> str:
     for field in fields(old):  # type: ignore[arg-type]  # both are dataclasses of the same type
         before, after = getattr(old, field.name), getattr(new, field.name)
         if before != after:
-            parts.append(f"{field.name}: {_shown(before)} → {_shown(after)}")
+            parts.append(_DIFFERENCES.get((type(old), field.name), _plain_difference)(field.name, before, after))
     return "; ".join(parts)
+
+
+def _plain_difference(name: str, before: object, after: object) -> str:
+    return f"{_KEYS.get(name, name)}: {_shown(before)} → {_shown(after)}"
+
+
+def _masking_difference(name: str, before: tuple[str, ...] | None, after: tuple[str, ...] | None) -> str:
+    """Saying nothing and naming none are opposites here."""
+    shown = ["not said" if names is None else ", ".join(names) or "none" for names in (before, after)]
+    return f"{name}: {' → '.join(shown)}"
+
+
+def _words_difference(name: str, before: tuple[str, ...], after: tuple[str, ...]) -> str:
+    added, removed = len(set(after) - set(before)), len(set(before) - set(after))
+    return f"{name}: {added:,} added, {removed:,} removed" if added or removed else f"{name}: another order"
+
+
+_DIFFERENCES: dict[tuple[type, str], Callable[[str, Any, Any], str]] = {
+    (Connection, "masking"): _masking_difference,
+    (MaskingRule, "words"): _words_difference,
+}
 
 
 def _shown(value: object) -> str:
     match value:
+        case Exemption():
+            until = "for good" if value.expires_at is None else f"until {moment_text(value.expires_at)}"
+            scope = [("matching", value.matching), ("who", value.who), ("on", value.on)]
+            said = " ".join(f"{key} {_shown(inner)}" for key, inner in scope if inner not in (None, (), Who()))
+            return f"{value.reason} ({said}) {until}"
         case Upstream():
             return upstream_text(value)
         case None | "" | ():

@@ -1,11 +1,13 @@
 """That every name a configuration uses exists."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import NoReturn
 
 from ostiary.control.declarative.errors import nearest
 from ostiary.model.configuration import Configuration
 from ostiary.model.connection import Connection
+from ostiary.model.masking import MaskingRule
 from ostiary.model.rule import Rule
 from ostiary.policy.patterns import CLASS_PREFIX, glob_matches, is_glob
 from ostiary.protocols.kinds import Kind
@@ -27,8 +29,16 @@ def check_references(configuration: Configuration, kinds: Mapping[str, Kind], fa
                     f"{nearest(name, secrets)} Or declare it under `secrets:`, or set it with `ostiary secret set"
                     f" {name}`.".strip(),
                 )
+        masking = [rule.name for rule in configuration.masking]
+        for name in connection.masking or ():
+            if name not in masking:
+                sentence = f"There is no masking rule '{name}'."
+                next_step = f"{nearest(name, masking)} Or write it under `masking:`.".strip()
+                fail("connections", connection.name, "masking", sentence, next_step)
     for rule in configuration.rules:
         _check_rule(rule, configuration.connections, kinds, fail)
+    for masking_rule in configuration.masking:
+        _check_masking_rule(masking_rule, configuration.connections, fail)
 
 
 def _secrets_of(connection: Connection) -> Iterable[str]:
@@ -38,10 +48,7 @@ def _secrets_of(connection: Connection) -> Iterable[str]:
 
 
 def _check_rule(rule: Rule, connections: tuple[Connection, ...], kinds: Mapping[str, Kind], fail: Fail) -> None:
-    names = [connection.name for connection in connections]
-    for pattern in rule.on:
-        if not is_glob(pattern) and pattern not in names:
-            fail("rules", rule.name, "on", f"There is no connection '{pattern}'.", nearest(pattern, names))
+    _check_on(rule.on, connections, partial(fail, "rules", rule.name, "on"))
     covered = [
         connection
         for connection in connections
@@ -62,3 +69,16 @@ def _check_rule(rule: Rule, connections: tuple[Connection, ...], kinds: Mapping[
                 f"No connection of this rule has an operation '{entry}'.",
                 nearest(entry, operations),
             )
+
+
+def _check_masking_rule(rule: MaskingRule, connections: tuple[Connection, ...], fail: Fail) -> None:
+    for key, on in (("on", rule.on), *(("exceptions", exemption.on) for exemption in rule.exemptions)):
+        _check_on(on, connections, partial(fail, "masking", rule.name, key))
+
+
+def _check_on(on: tuple[str, ...], connections: tuple[Connection, ...], fail: Callable[[str, str], NoReturn]) -> None:
+    """A glob may match nothing yet; a name must be one."""
+    names = [connection.name for connection in connections]
+    for pattern in on:
+        if not is_glob(pattern) and pattern not in names:
+            fail(f"There is no connection '{pattern}'.", nearest(pattern, names))

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 import yaml
 
 from ostiary.control.declarative.auth import write_auth
+from ostiary.control.declarative.masking import ARCHIVES_BLOCK, NEVER
 from ostiary.control.declarative.upstream import upstream_text
-from ostiary.control.declarative.values import duration_text
+from ostiary.control.declarative.values import duration_text, moment_text
 from ostiary.model.configuration import Configuration, SecretReference
 from ostiary.model.connection import Connection
-from ostiary.model.rule import ApprovalTerms, Effect, Rule
+from ostiary.model.masking import Exemption, MaskingRule, Where
+from ostiary.model.rule import ApprovalTerms, Effect, Rule, Who
 
 _QUOTED_ON = re.compile(r"^( *(?:- )?)'on': ", re.MULTILINE)
 
@@ -23,6 +25,8 @@ def render(configuration: Configuration) -> str:
         sections["connections"] = [dict(_connection(entry)) for entry in configuration.connections]
     if configuration.rules:
         sections["rules"] = [dict(_rule(rule)) for rule in configuration.rules]
+    if configuration.masking:
+        sections["masking"] = [dict(_masking_rule(rule)) for rule in configuration.masking]
     text: str = yaml.safe_dump(sections, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1_000_000)
     # YAML's own writer quotes the key, which an older YAML would read as a boolean; people write it plain.
     return _QUOTED_ON.sub(r"\1on: ", text)
@@ -52,15 +56,13 @@ def _connection(connection: Connection) -> Iterator[tuple[str, object]]:
         yield "openapi", connection.openapi
     if connection.labels:
         yield "labels", sorted(connection.labels)
+    if connection.masking is not None:
+        yield "masking", list(connection.masking)
 
 
 def _rule(rule: Rule) -> Iterator[tuple[str, object]]:
     yield "name", rule.name
-    who = {key: sorted(names) for key in ("groups", "users", "services", "agents") if (names := getattr(rule.who, key))}
-    if who:
-        yield "who", who
-    if rule.on:
-        yield "on", list(rule.on)
+    yield from _scope(rule.who, rule.on)
     if rule.operations:
         yield "operations", list(rule.operations)
     yield "effect", rule.effect.value
@@ -68,6 +70,40 @@ def _rule(rule: Rule) -> Iterator[tuple[str, object]]:
         yield "message", rule.message
     if rule.effect is Effect.ASK and rule.approval != ApprovalTerms():
         yield "approval", dict(_approval(rule.approval))
+
+
+def _masking_rule(rule: MaskingRule) -> Iterator[tuple[str, object]]:
+    yield "name", rule.name
+    for key in ("detectors", "words", "fields"):
+        if listed := getattr(rule, key):
+            yield key, list(listed)
+    if rule.pattern is not None:
+        yield "pattern", rule.pattern
+    if rule.ignore_case:
+        yield "ignore_case", True
+    yield "where", [place.value for place in Where if place in rule.where]
+    yield "action", rule.action.value
+    yield from _scope(rule.who, rule.on)
+    if rule.archives:
+        yield "archives", ARCHIVES_BLOCK
+    if rule.exemptions:
+        yield "exceptions", [dict(_exception(exemption)) for exemption in rule.exemptions]
+
+
+def _exception(exemption: Exemption) -> Iterator[tuple[str, object]]:
+    yield "reason", exemption.reason
+    yield "expires", NEVER if exemption.expires_at is None else moment_text(exemption.expires_at)
+    if exemption.matching is not None:
+        yield "matching", exemption.matching
+    yield from _scope(exemption.who, exemption.on)
+
+
+def _scope(who: Who, on: tuple[str, ...]) -> Iterator[tuple[str, object]]:
+    lists = {key: sorted(names) for key in ("groups", "users", "services", "agents") if (names := getattr(who, key))}
+    if lists:
+        yield "who", lists
+    if on:
+        yield "on", list(on)
 
 
 def _approval(terms: ApprovalTerms) -> Iterator[tuple[str, object]]:

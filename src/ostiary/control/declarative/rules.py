@@ -3,7 +3,7 @@
 from ostiary.control.declarative import unavailable
 from ostiary.control.declarative.errors import nearest
 from ostiary.control.declarative.nodes import Value
-from ostiary.control.declarative.values import duration_s, plain_text
+from ostiary.control.declarative.values import duration_s, names, plain_text
 from ostiary.model.operation import Class
 from ostiary.model.rule import ApprovalTerms, Effect, Rule, Who
 from ostiary.policy.patterns import CLASS_PREFIX
@@ -30,19 +30,19 @@ def read_rule(value: Value) -> Rule:
     return Rule(
         name=plain_text(members["name"], "the name of a rule", 100),
         effect=effect,
-        who=_read_who(members["who"]) if "who" in members else Who(),
-        on=_names(members["on"], "on") if "on" in members else (),
+        who=read_who(members["who"]) if "who" in members else Who(),
+        on=names(members["on"], "on") if "on" in members else (),
         operations=_read_operations(operations) if operations is not None else (),
         message=(plain_text(members["message"], "message", MESSAGE_MAX_CHARACTERS) if "message" in members else ""),
         approval=approval,
     )
 
 
-def _read_who(value: Value) -> Who:
+def read_who(value: Value) -> Who:
     members = value.mapping("who", _WHO_KEYS)
     if not members:
         value.fail("'who' is empty.", "Leave it out to speak of everybody.")
-    lists = {key: frozenset(_names(names, f"who.{key}")) for key, names in members.items()}
+    lists = {key: frozenset(names(listed, f"who.{key}")) for key, listed in members.items()}
     return Who(**lists)
 
 
@@ -51,20 +51,11 @@ def _read_operations(value: Value) -> tuple[str, ...]:
         entry = plain_text(item, "an operation")
         if entry.startswith(CLASS_PREFIX) and entry.removeprefix(CLASS_PREFIX) not in _CLASSES:
             item.fail(f"There is no class '{entry.removeprefix(CLASS_PREFIX)}'.", _nearest_class(entry))
-    return _names(value, "operations")
+    return names(value, "operations")
 
 
 def _nearest_class(entry: str) -> str:
     return nearest(entry, [CLASS_PREFIX + class_ for class_ in _CLASSES])
-
-
-def _names(value: Value, what: str) -> tuple[str, ...]:
-    """At least one: an empty list would mean everything to some readers and nothing to others."""
-    items = value.items(what)
-    if not items:
-        value.fail(f"'{what}' is an empty list.", "Leave it out to mean all of them, or name some.")
-    names = [plain_text(item, f"an entry of {what}") for item in items]
-    return tuple(dict.fromkeys(names))
 
 
 def _read_approval(value: Value) -> ApprovalTerms:

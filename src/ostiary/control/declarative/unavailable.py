@@ -5,13 +5,10 @@ They are errors and not warnings: a restriction that is silently ignored is wors
 
 DOCUMENT = {
     "groups": "leave actors with the groups that `ostiary token create --groups` gives them",
-    "masking": "let everything but the connections' own secrets pass unmasked",
     "identity": "leave `ostiary token create` as the only way to a token",
     "notifiers": "leave approvers to look at `ostiary approvals list` themselves",
     "exporters": "keep the audit log on this machine only",
 }
-
-CONNECTION = {"masking": "let everything but the connection's own secret pass unmasked"}
 
 RULE = {
     "when": "make the rule hold for every request of its operations",

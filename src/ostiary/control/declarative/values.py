@@ -1,6 +1,7 @@
 """Names, times and header fields, parsed into forms that cannot be wrong."""
 
 import re
+from datetime import UTC, datetime
 
 from ostiary.approval.visible_text import is_hidden
 from ostiary.control.declarative.nodes import Value
@@ -9,9 +10,14 @@ _CONNECTION_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/=-]{0,62}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_MOMENT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,9})?(Z|z|[+-][0-9]{2}:[0-9]{2}))?"
+)
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 _FIELD_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^`|~-][A-Za-z0-9!#$%&'*+.^`|~-]{0,99}")
 _FIELD_VALUE = re.compile(r"[!-~](?:[ -~]{0,4094}[!-~])?")
+
+_MOMENT_MAX_S = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -56,6 +62,14 @@ def plain_text(value: Value, what: str, longest: int = 200) -> str:
     return text
 
 
+def names(value: Value, what: str) -> tuple[str, ...]:
+    """At least one: an empty list would mean everything to some readers and nothing to others."""
+    items = value.items(what)
+    if not items:
+        value.fail(f"'{what}' is an empty list.", "Leave it out to mean all of them, or name some.")
+    return tuple(dict.fromkeys(plain_text(item, f"an entry of {what}") for item in items))
+
+
 def absolute_path(value: Value, what: str) -> str:
     text = plain_text(value, what, 4096)
     if not text.startswith("/"):
@@ -84,6 +98,30 @@ def duration_text(seconds: float) -> str:
         if whole and whole % _SECONDS[unit] == 0:
             return f"{whole // _SECONDS[unit]}{unit}"
     return f"{whole}s"
+
+
+def moment_s(value: Value, what: str) -> float:
+    """Seconds since the epoch of `2026-12-31` (its first moment in UTC) or `2026-12-31T18:00:00+01:00`."""
+    example = "Write it like 2026-12-31 (from its first moment in UTC on) or 2026-12-31T18:00:00Z."
+    if value.is_mapping or value.is_list or value.is_empty:
+        value.fail(f"{what} must be a date or a time with its zone.", example)
+    match = _MOMENT.fullmatch(str(value.node.value))
+    if match is None:
+        value.fail(f"'{value.node.value}' is not a date or a time with its zone for {what}.", example)
+    day, time, zone = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{day}T{time or '00:00:00'}{(zone or 'Z').upper()}")
+        seconds = moment.timestamp()
+    except (ValueError, OverflowError):
+        value.fail(f"'{value.node.value}' is not on the calendar.", example)
+    if not 0 <= seconds <= _MOMENT_MAX_S:
+        value.fail(f"{what} must be from 1970 to 9999.", example)
+    return seconds
+
+
+def moment_text(seconds: float) -> str:
+    """The form that `moment_s` reads back; whole seconds."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def field_name(value: Value, what: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ostiary.control.caller import Caller, Permission
-from ostiary.control.declarative import Change, merge, parse, plan, render
+from ostiary.control.declarative import Change, merge, notes, parse, plan, render
 from ostiary.control.ports import Changed, ConfigurationStore
 from ostiary.control.services.admin_log import AdminLog
 from ostiary.model.configuration import Configuration, SecretReference
@@ -25,8 +25,11 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
+    """`notes` are sentences about what may not be meant as it stands."""
+
     changes: tuple[Change, ...]
     version: int
+    notes: tuple[str, ...] = ()
 
 
 class ConfigurationService:
@@ -57,8 +60,8 @@ class ConfigurationService:
     async def plan(self, caller: Caller, yaml: str, filename: str, prune: bool) -> Planned:
         """What `apply` would change. Raises `DeclarativeError`."""
         caller.require(Permission.CONFIGURATION_READ)
-        changes, _, version = await asyncio.to_thread(self._compare, yaml, filename, prune)
-        return Planned(changes, version)
+        changes, wanted, version = await asyncio.to_thread(self._compare, yaml, filename, prune)
+        return Planned(changes, version, notes(wanted, self._log.now()))
 
     async def apply(self, caller: Caller, yaml: str, filename: str, prune: bool) -> Planned:
         """What was changed, and the version now in force. Raises `DeclarativeError`, or what kept the new
@@ -81,7 +84,7 @@ class ConfigurationService:
                         ],
                     },
                 )
-            return Planned(changes, version)
+            return Planned(changes, version, notes(wanted, self._log.now()))
 
     async def declare_stored_secret(self, caller: Caller, name: str) -> None:
         """Make `name` a stored secret of the configuration, unless it is a secret already."""
