@@ -1,0 +1,348 @@
+"""Placeholders that stand for values a model must not see, and putting the values back.
+
+A placeholder is `‹email:1›`: the detector's name and a number between U+2039 and U+203A. It survives in prose, in
+code and in JSON, and hardly anything else looks like it. Only exactly this form is put back, with the brackets
+themselves or, in JSON source inside a text, written `\\u2039` and `\\u203a`. What looks like a placeholder and stands
+for nothing is left alone; one that a person types and that does stand for something gives that person their own value.
+
+Two directions share a mapping and never meet. What was masked on its way to the upstream is put back in answers. What
+was sealed on its way to the tool (`SEALED`) is put back in requests only: an upstream that repeats the placeholder of
+a sealed credential does not hand the credential to the tool, and a tool that repeats `‹email:1›` does not send the
+address to the upstream.
+"""
+
+import re
+from typing import NoReturn
+
+import orjson
+
+from ostiary.masking.fields import FieldPaths
+from ostiary.masking.maskers import Edit, Flavour, TextStream
+from ostiary.model.errors import MaskingFailedError
+from ostiary.model.finding import Finding
+
+SEALED = "minted-credential"
+"""The name under which credentials are sealed for the tool."""
+
+VALUES_MAX = 10_000
+"""Different values of one actor and session."""
+
+VALUES_MAX_BYTES = 4 * 1024 * 1024
+"""All of them together."""
+
+LABEL_MAX = 40
+_DIGITS_MAX = 12
+PLACEHOLDER_MAX_BYTES = 6 + LABEL_MAX + 1 + _DIGITS_MAX + 6
+"""The longest placeholder with both brackets written out, which is the most a stream holds back."""
+
+_FORMAT = 1
+
+
+def label_of(name: str) -> str:
+    """A rule's or detector's name in the alphabet of placeholders, `[a-z0-9-]`; never empty, never `SEALED`."""
+    label = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")[:LABEL_MAX].rstrip("-")
+    return f"own-{label}" if label == SEALED else label or "value"
+
+
+class PlaceholderNumbers:
+    """The last number of each label, for all sessions of one actor.
+
+    An upstream may remember a conversation longer than a session lasts here. As numbers go on from one session to the
+    next, what it repeats is never taken for another value; at worst it stands for nothing any more.
+    """
+
+    __slots__ = ("__weakref__", "_last")
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+
+    def take(self, label: str) -> int:
+        """The next number of this label."""
+        self._last[label] = number = self._last.get(label, 0) + 1
+        return number
+
+    def pass_over(self, label: str, number: int) -> None:
+        """From now on only greater numbers are taken."""
+        self._last[label] = max(number, self._last.get(label, 0))
+
+    def to_bytes(self) -> bytes:
+        return orjson.dumps(self._last, option=orjson.OPT_SORT_KEYS)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "PlaceholderNumbers":
+        """What `to_bytes` gave. Raises `ValueError`."""
+        numbers = cls()
+        document: object = orjson.loads(data)
+        if not isinstance(document, dict):
+            raise ValueError("these are no placeholder numbers")
+        for label, number in document.items():
+            if not isinstance(number, int):
+                raise ValueError("these are no placeholder numbers")
+            numbers._last[label] = number
+        return numbers
+
+
+class Placeholders:
+    """The mapping of one actor and session. It only grows. It has no text form; `to_bytes` is for sealing."""
+
+    __slots__ = ("__weakref__", "_kept", "_numbers", "_placeholders", "_values", "bytes_held", "sealed_count")
+
+    def __init__(self, numbers: PlaceholderNumbers | None = None) -> None:
+        """`numbers` are those of the actor, shared by all their sessions."""
+        self._numbers = numbers or PlaceholderNumbers()
+        self._placeholders: dict[tuple[str, bytes], bytes] = {}
+        self._values: dict[bytes, bytes] = {}
+        self._kept = 0
+        self.bytes_held = 0
+        """Of all values together."""
+        self.sealed_count = 0
+        """How many of the values are sealed for the tool."""
+
+    def placeholder_for(self, detector: str, value: bytes, flavour: Flavour = Flavour.TEXT) -> bytes:
+        """The same for the same detector and value, numbered in order of first appearance.
+
+        A value that was found in a text of flavour JSON is written as JSON source; what it says is what counts, so it
+        has the same placeholder wherever it stands. Raises `MaskingFailedError` when the mapping is full.
+        """
+        label = SEALED if detector == SEALED else label_of(detector)
+        if flavour is Flavour.JSON:
+            value = _unescaped(value)
+        known = self._placeholders.get((label, value))
+        if known is not None:
+            return known
+        if len(self._values) >= VALUES_MAX or self.bytes_held + len(value) > VALUES_MAX_BYTES:
+            raise MaskingFailedError(
+                f"Placeholders stand for {len(self._values):,} different values of this session already; it holds up "
+                f"to {VALUES_MAX:,}, and {VALUES_MAX_BYTES // 1024 // 1024} MiB together.",
+                "Begin a new session in the tool, or let the masking rule find less.",
+            )
+        return self._add(label, self._numbers.take(label), value)
+
+    def value_of(self, placeholder: bytes) -> bytes | None:
+        return self._values.get(placeholder)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._values
+
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return len(self._values)
+
+    @property
+    def changed(self) -> bool:
+        """Whether there are values that were not kept yet."""
+        return len(self._values) > self._kept
+
+    def was_kept(self, count: int) -> None:
+        """The first `count` values are durable."""
+        self._kept = max(count, self._kept)
+
+    @property
+    def numbers(self) -> PlaceholderNumbers:
+        return self._numbers
+
+    def to_bytes(self) -> bytes:
+        """All values in the clear."""
+        rows = [
+            (label, _number_of(placeholder), value.decode("latin-1")) for (label, value), placeholder in self._rows()
+        ]
+        return orjson.dumps({"v": _FORMAT, "values": rows})
+
+    @classmethod
+    def from_bytes(cls, data: bytes, numbers: PlaceholderNumbers | None = None) -> "Placeholders":
+        """What `to_bytes` gave; it counts as kept. Raises `ValueError`."""
+        placeholders = cls(numbers)
+        document: object = orjson.loads(data)
+        if not isinstance(document, dict) or document.get("v") != _FORMAT:
+            raise ValueError("these are no placeholders")
+        for row in document["values"]:
+            label, number, text = _checked_row(row)
+            placeholders._numbers.pass_over(label, number)
+            placeholders._add(label, number, text.encode("latin-1"))
+        placeholders._kept = placeholders.count
+        return placeholders
+
+    def __repr__(self) -> str:
+        return f"<Placeholders for {len(self._values)} values>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("Placeholders are stored sealed only")
+
+    def _add(self, label: str, number: int, value: bytes) -> bytes:
+        placeholder = b"\xe2\x80\xb9%b:%d\xe2\x80\xba" % (label.encode("ascii"), number)
+        self._placeholders[label, value] = placeholder
+        self._values[placeholder] = value
+        self.bytes_held += len(value)
+        self.sealed_count += label == SEALED
+        return placeholder
+
+    def _rows(self) -> list[tuple[tuple[str, bytes], bytes]]:
+        return list(self._placeholders.items())
+
+
+def _number_of(placeholder: bytes) -> int:
+    return int(placeholder[:-3].rpartition(b":")[2])
+
+
+def _checked_row(row: object) -> tuple[str, int, str]:
+    match row:
+        case [str() as label, int() as number, str() as text] if number > 0:
+            return label, number, text
+        case _:
+            raise ValueError("these are no placeholders")
+
+
+# -- putting back
+
+_LABEL = rb"[a-z0-9-]{1,%d}" % LABEL_MAX
+_NUMBER = rb"[1-9][0-9]{0,%d}" % (_DIGITS_MAX - 1)
+
+
+def _program(opening: bytes, closing: bytes, partial: bytes, other: bytes) -> re.Pattern[bytes]:
+    """Groups 1 and 2 are label and number of a placeholder; group 3 is what may become one at the end of the text."""
+    whole = rb"%b(%b):(%b)%b" % (opening, _LABEL, _NUMBER, closing)
+    begun = rb"((?:%b|%b(?:%b(?::(?:%b(?:%b)?)?)?)?)\Z)" % (partial, opening, _LABEL, _NUMBER, partial)
+    return re.compile(b"|".join(part for part in (whole, begun, other) if part), re.DOTALL)
+
+
+_PROGRAMS = {
+    Flavour.TEXT: _program(rb"\xe2\x80\xb9", rb"\xe2\x80\xba", rb"\xe2\x80?", b""),
+    Flavour.JSON: _program(
+        rb"(?:\xe2\x80\xb9|\\u2039)",
+        rb"(?:\xe2\x80\xba|\\u203[aA])",
+        rb"(?:\xe2\x80?|\\(?:u(?:2(?:03?)?)?)?)",
+        rb"\\.",  # any other escape, whole: in `\\u2039` the first backslash escapes the second
+    ),
+}
+_MAY_GO_ON = (b"\xe2", b"\xe2\x80", b"\\", b"u", b"u2", b"u20", b"u203")
+
+
+class PlaceholderRestorer:
+    """A `TextMasker` that puts values back, those of requests in answers or (`sealed`) those of answers in requests.
+
+    In a text of flavour JSON the value is escaped, so that it fits into a string there; in other text it stands as is.
+    """
+
+    __slots__ = ("_placeholders", "_sealed")
+
+    fields = FieldPaths(())
+
+    def __init__(self, placeholders: Placeholders, *, sealed: bool = False) -> None:
+        self._placeholders = placeholders
+        self._sealed = sealed
+
+    def suspects(self, view: bytes) -> bool:
+        """`view` may be decoded text or the source of JSON, whose strings may in turn hold JSON source."""
+        return self._has_values() and (
+            b"\xe2\x80\xb9" in view
+            or b"u2039" in view
+            or view.endswith(_MAY_GO_ON)
+            or (b"\\" in view and _ends_in_a_string(view))
+        )
+
+    def stream(self, place: str, before: bytes = b"", flavour: Flavour = Flavour.TEXT) -> TextStream:
+        return _RestoringStream(self, flavour)
+
+    def replace_field(self, field: int, value: bytes, place: str) -> bytes | None:
+        return None
+
+    def findings(self) -> tuple[Finding, ...]:
+        return ()
+
+    def value_of(self, label: bytes, number: bytes) -> bytes | None:
+        """The value to put back, None where the placeholder is left."""
+        if (label == _SEALED_LABEL) is not self._sealed:
+            return None
+        return self._placeholders.value_of(b"\xe2\x80\xb9%b:%b\xe2\x80\xba" % (label, number))
+
+    def _has_values(self) -> bool:
+        sealed_count = self._placeholders.sealed_count
+        return sealed_count > 0 if self._sealed else self._placeholders.count > sealed_count
+
+
+_SEALED_LABEL = SEALED.encode()
+
+
+def _ends_in_a_string(view: bytes) -> bool:
+    """Whether JSON source inside a JSON string may break off in the middle of `\\u2039`."""
+    return _BROKEN_OFF.search(view) is not None
+
+
+_BROKEN_OFF = re.compile(rb'(?:\\\\|\\u005[cC])(?:u(?:2(?:0(?:3)?)?)?)?"')
+
+
+class _RestoringStream:
+    """Holds back nothing but a possible beginning of a placeholder at the end of what has arrived."""
+
+    __slots__ = ("_flavour", "_held", "_program", "_restorer", "_start")
+
+    def __init__(self, restorer: PlaceholderRestorer, flavour: Flavour) -> None:
+        self._restorer = restorer
+        self._flavour = flavour
+        self._program = _PROGRAMS[flavour]
+        self._held = b""
+        self._start = 0
+        """Where what is held begins; everything before is decided."""
+
+    @property
+    def held_bytes(self) -> int:
+        return len(self._held)
+
+    def feed(self, text: bytes) -> bytes:
+        return self._replaced(text, final=False)
+
+    def finish(self) -> bytes:
+        return self._replaced(b"", final=True)
+
+    def cut(self, text: bytes, final: bool) -> tuple[int, list[Edit]]:
+        data = self._held + text if self._held else text
+        start, decided = self._start, len(data)
+        edits: list[Edit] = []
+        for match in self._program.finditer(data):
+            label, number, begun = match.groups()
+            if label is not None:
+                value = self._restorer.value_of(label, number)
+                if value is not None:
+                    if self._flavour is Flavour.JSON:
+                        value = _escaped(value)
+                    edits.append(Edit(start + match.start(), start + match.end(), value))
+            elif begun is not None and not final:
+                decided = match.start()
+        self._held = data[decided:]
+        self._start = start + decided
+        return self._start, edits
+
+    def _replaced(self, text: bytes, final: bool) -> bytes:
+        start, data = self._start, self._held + text if self._held else text
+        decided, edits = self.cut(text, final)
+        if not edits:
+            return data if decided - start == len(data) else data[: decided - start]
+        parts: list[bytes] = []
+        at = start
+        for edit in edits:
+            parts += (data[at - start : edit.start - start], edit.replacement)
+            at = edit.end
+        return b"".join((*parts, data[at - start : decided - start]))
+
+
+# -- values inside JSON source
+
+_TO_ESCAPE = re.compile(rb'["\\\x00-\x1f]')
+_SHORT_ESCAPES = {b'"': b'\\"', b"\\": b"\\\\", b"\n": b"\\n", b"\r": b"\\r", b"\t": b"\\t"}
+
+
+def _escaped(value: bytes) -> bytes:
+    return _TO_ESCAPE.sub(lambda found: _SHORT_ESCAPES.get(found[0]) or b"\\u%04x" % found[0][0], value)
+
+
+def _unescaped(source: bytes) -> bytes:
+    """What a part of a JSON string says; the source itself when it is not such a part."""
+    if b"\\" not in source:
+        return source
+    try:
+        text: object = orjson.loads(b'"%b"' % source)
+    except ValueError:
+        return source
+    return text.encode() if isinstance(text, str) else source
