@@ -9,6 +9,7 @@ from ostiary.control.declarative.errors import nearest
 from ostiary.control.declarative.nodes import Value
 from ostiary.control.declarative.rules import read_who
 from ostiary.control.declarative.values import moment_s, names, plain_text
+from ostiary.masking.patterns import PatternError, compile_pattern
 from ostiary.model.masking import Action, Exemption, MaskingRule, Where
 from ostiary.model.rule import Who
 
@@ -146,10 +147,6 @@ def _read_pattern(value: Value, what: str, ignore_case: bool = False) -> str:
         value.fail(f"{what} is longer than {PATTERN_MAX_CHARACTERS:,} characters.", "Split it into several rules.")
     if any(is_hidden(character) for character in text):
         value.fail(f"{what} holds a character that cannot be seen.", r"Write it as an escape, such as \n or \u200b.")
-    try:
-        from ostiary.masking.patterns import PatternError, compile_pattern
-    except ImportError:
-        return text
     try:
         compile_pattern(text, ignore_case=ignore_case)
     except PatternError as failure:
