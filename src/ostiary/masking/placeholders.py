@@ -15,6 +15,7 @@ import re
 from typing import NoReturn
 
 import orjson
+import re2
 
 from ostiary.masking.fields import FieldPaths
 from ostiary.masking.maskers import Edit, Flavour, TextStream
@@ -200,20 +201,48 @@ _LABEL = rb"[a-z0-9-]{1,%d}" % LABEL_MAX
 _NUMBER = rb"[1-9][0-9]{0,%d}" % (_DIGITS_MAX - 1)
 
 
-def _program(opening: bytes, closing: bytes, partial: bytes, other: bytes) -> re.Pattern[bytes]:
-    """Groups 1 and 2 are label and number of a placeholder; group 3 is what may become one at the end of the text."""
-    whole = rb"%b(%b):(%b)%b" % (opening, _LABEL, _NUMBER, closing)
-    begun = rb"((?:%b|%b(?:%b(?::(?:%b(?:%b)?)?)?)?)\Z)" % (partial, opening, _LABEL, _NUMBER, partial)
-    return re.compile(b"|".join(part for part in (whole, begun, other) if part), re.DOTALL)
+_OVER_BYTES = re2.Options()
+_OVER_BYTES.encoding = re2.Options.Encoding.LATIN1
+_OPENING = b"\xe2\x80\xb9"
+_SEALED_LABEL = SEALED.encode()
 
 
-_PROGRAMS = {
-    Flavour.TEXT: _program(rb"\xe2\x80\xb9", rb"\xe2\x80\xba", rb"\xe2\x80?", b""),
-    Flavour.JSON: _program(
-        rb"(?:\xe2\x80\xb9|\\u2039)",
-        rb"(?:\xe2\x80\xba|\\u203[aA])",
-        rb"(?:\xe2\x80?|\\(?:u(?:2(?:03?)?)?)?)",
-        rb"\\.",  # any other escape, whole: in `\\u2039` the first backslash escapes the second
+class _Brackets:
+    """How brackets are written in texts of one flavour."""
+
+    def __init__(self, opening: bytes, closing: bytes, partial: bytes) -> None:
+        """Patterns for both brackets and for the first bytes of either."""
+        begun = rb"(?:%b|%b(?:%b(?::(?:%b(?:%b)?)?)?)?)\z" % (partial, opening, _LABEL, _NUMBER, partial)
+        self.whole = re2.compile(rb"%b(%b):(%b)%b" % (opening, _LABEL, _NUMBER, closing), _OVER_BYTES)
+        self._begun = re2.compile(begun, _OVER_BYTES)
+
+    def begun_at(self, data: bytes, start: int) -> int:
+        """Where at or after `start` what may become a placeholder begins; the end when there is none."""
+        end = len(data)
+        start = max(start, end - PLACEHOLDER_MAX_BYTES)
+        if data.find(b"\xe2", start) < 0 and data.find(b"\\", start) < 0:
+            return end
+        while (begun := self._begun.search(data, start)) is not None:
+            if not _is_escaped(data, begun.start()):
+                return int(begun.start())
+            start = begun.start() + 1
+        return end
+
+
+def _is_escaped(data: bytes, at: int) -> bool:
+    """Whether the backslash at `at`, if it is one, is itself escaped. `data` begins between two characters."""
+    if data[at] != ord("\\"):
+        return False
+    before = at
+    while before and data[before - 1] == ord("\\"):
+        before -= 1
+    return (at - before) % 2 == 1
+
+
+_BRACKETS = {
+    Flavour.TEXT: _Brackets(_OPENING, rb"\xe2\x80\xba", rb"\xe2\x80?"),
+    Flavour.JSON: _Brackets(
+        rb"(?:\xe2\x80\xb9|\\u2039)", rb"(?:\xe2\x80\xba|\\u203[aA])", rb"(?:\xe2\x80?|\\(?:u(?:2(?:03?)?)?)?)"
     ),
 }
 _MAY_GO_ON = (b"\xe2", b"\xe2\x80", b"\\", b"u", b"u2", b"u20", b"u203")
@@ -236,7 +265,7 @@ class PlaceholderRestorer:
     def suspects(self, view: bytes) -> bool:
         """`view` may be decoded text or the source of JSON, whose strings may in turn hold JSON source."""
         return self._has_values() and (
-            b"\xe2\x80\xb9" in view
+            _OPENING in view
             or b"u2039" in view
             or view.endswith(_MAY_GO_ON)
             or (b"\\" in view and _ends_in_a_string(view))
@@ -262,9 +291,6 @@ class PlaceholderRestorer:
         return sealed_count > 0 if self._sealed else self._placeholders.count > sealed_count
 
 
-_SEALED_LABEL = SEALED.encode()
-
-
 def _ends_in_a_string(view: bytes) -> bool:
     """Whether JSON source inside a JSON string may break off in the middle of `\\u2039`."""
     return _BROKEN_OFF.search(view) is not None
@@ -276,12 +302,12 @@ _BROKEN_OFF = re.compile(rb'(?:\\\\|\\u005[cC])(?:u(?:2(?:0(?:3)?)?)?)?"')
 class _RestoringStream:
     """Holds back nothing but a possible beginning of a placeholder at the end of what has arrived."""
 
-    __slots__ = ("_flavour", "_held", "_program", "_restorer", "_start")
+    __slots__ = ("_brackets", "_flavour", "_held", "_restorer", "_start")
 
     def __init__(self, restorer: PlaceholderRestorer, flavour: Flavour) -> None:
         self._restorer = restorer
         self._flavour = flavour
-        self._program = _PROGRAMS[flavour]
+        self._brackets = _BRACKETS[flavour]
         self._held = b""
         self._start = 0
         """Where what is held begins; everything before is decided."""
@@ -298,18 +324,19 @@ class _RestoringStream:
 
     def cut(self, text: bytes, final: bool) -> tuple[int, list[Edit]]:
         data = self._held + text if self._held else text
-        start, decided = self._start, len(data)
+        start, at = self._start, 0
         edits: list[Edit] = []
-        for match in self._program.finditer(data):
-            label, number, begun = match.groups()
-            if label is not None:
-                value = self._restorer.value_of(label, number)
+        if _OPENING in data or b"\\u2039" in data:
+            for match in self._brackets.whole.finditer(data):
+                if _is_escaped(data, match.start()):
+                    continue
+                at = match.end()
+                value = self._restorer.value_of(*match.groups())
                 if value is not None:
                     if self._flavour is Flavour.JSON:
                         value = _escaped(value)
-                    edits.append(Edit(start + match.start(), start + match.end(), value))
-            elif begun is not None and not final:
-                decided = match.start()
+                    edits.append(Edit(start + match.start(), start + at, value))
+        decided = len(data) if final else self._brackets.begun_at(data, at)
         self._held = data[decided:]
         self._start = start + decided
         return self._start, edits
