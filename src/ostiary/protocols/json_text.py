@@ -1,0 +1,211 @@
+"""JSON as bytes: strings decoded with a way back to where each byte was written, and encoded again.
+
+Nothing here wants a whole document: texts come in pieces, and what is not JSON must be readable, too. Malformed escapes
+stand for themselves. A lone surrogate becomes the three bytes that UTF-8 would have for it.
+"""
+
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Collection, Iterable
+
+import orjson
+
+PathSteps = tuple[str | int, ...]
+Span = tuple[int, int]
+
+_HEX = rb"[0-9a-fA-F]"
+_HIGH = rb"u[dD][89abAB]%b{2}" % _HEX
+_LOW = rb"u[dD][c-fC-F]%b{2}" % _HEX
+_ESCAPE = re.compile(rb"(?s)\\(?:%b\\%b|u%b{4}|.)" % (_HIGH, _LOW, _HEX))
+_UNFINISHED = re.compile(
+    rb"\\(?:u%b{0,3}|%b(?:\\(?:u(?:[dD](?:[c-fC-F]%b?)?)?)?)?)?\Z|"
+    rb"(?:[\xc2-\xf4]|[\xe0-\xf4][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{2})\Z" % (_HEX, _HIGH, _HEX)
+)
+_UNFINISHED_MAX_BYTES = 11
+_SIMPLE = {
+    b'\\"': b'"',
+    b"\\\\": b"\\",
+    b"\\/": b"/",
+    b"\\b": b"\b",
+    b"\\f": b"\f",
+    b"\\n": b"\n",
+    b"\\r": b"\r",
+    b"\\t": b"\t",
+}
+_TO_ESCAPE = re.compile(rb'[\x00-\x1f"\\]|\xed[\xa0-\xbf][\x80-\xbf]')
+_ESCAPED = {
+    **{bytes((code,)): b"\\u%04x" % code for code in range(0x20)},
+    **{plain: escape for escape, plain in _SIMPLE.items() if plain != b"/"},
+}
+_TOKEN = re.compile(
+    rb"(?s)[ \t\r\n]*+(?:"
+    rb'(?P<string>"[^"\\]*+(?:\\.[^"\\]*+)*+")(?P<colon>[ \t\r\n]*+:)?|(?P<sign>[{}\[\],])|[^ \t\r\n"{}\[\],:]++)'
+)
+
+
+def decode_string(raw: bytes) -> bytes:
+    """`raw`, what stands between the quotes, with its escapes decoded: the same object when it has none."""
+    if b"\\" not in raw:
+        return raw
+    try:
+        text: str = orjson.loads(b'"%b"' % raw)
+        return text.encode()
+    except ValueError:
+        return _decode_lenient(raw)
+
+
+def view(raw: bytes) -> bytes:
+    """A stretch of JSON text with every escape decoded in its place and all quotes left standing: what any string in
+    it says, in one piece with what stands around it. `raw` itself when there is no backslash."""
+    if b"\\" not in raw:
+        return raw
+    quoted = raw.replace(b"\\\\", b"\\u005c") if b"\\\\" in raw else raw
+    if b'"' in quoted:
+        # Every quote, escaped or not, becomes an escaped one: then it is all one string.
+        quoted = (quoted.replace(b'\\"', b'"') if b'\\"' in quoted else quoted).replace(b'"', b'\\"')
+    try:
+        text: str = orjson.loads(b'"%b"' % quoted)
+        return text.encode()
+    except ValueError:
+        return _decode_lenient(raw, quoted)
+
+
+def _decode_lenient(raw: bytes, quoted: bytes | None = None) -> bytes:
+    """With control characters, lone surrogates, bytes that are no UTF-8, unknown escapes. `quoted` says the same as
+    `raw` and has no quote that is not escaped."""
+    try:
+        text: str = json.loads((b'"%b"' % (raw if quoted is None else quoted)).decode(), strict=False)
+        return text.encode("utf-8", "surrogatepass")
+    except ValueError:
+        return _ESCAPE.sub(_plain, raw)
+
+
+def _plain(escape: re.Match[bytes]) -> bytes:
+    written = escape[0]
+    if written[1:2] != b"u" or len(written) == 2:
+        return _SIMPLE.get(written, written)
+    return _units(written).encode("utf-8", "surrogatepass")
+
+
+def _units(written: bytes) -> str:
+    if len(written) == 6:
+        return chr(int(written[2:], 16))
+    return chr(0x10000 + ((int(written[2:6], 16) & 0x3FF) << 10) + (int(written[8:], 16) & 0x3FF))
+
+
+def encode_string(text: bytes) -> bytes:
+    """`text` as it is written between quotes: escaped where JSON asks for it and nowhere else."""
+    return _TO_ESCAPE.sub(_written, text)
+
+
+def _written(found: re.Match[bytes]) -> bytes:
+    plain = found[0]
+    return _ESCAPED[plain] if len(plain) == 1 else b"\\u%04x" % ord(plain.decode("utf-8", "surrogatepass"))
+
+
+def blanked(raw: bytes) -> bytes:
+    """`raw` with escaped backslashes and escaped quotes overwritten: every quote left is the border of a string, and
+    every backslash begins an escape. `raw` itself when there is nothing to overwrite."""
+    if b"\\" not in raw:
+        return raw
+    if b"\\\\" in raw:
+        raw = raw.replace(b"\\\\", b"..")
+    return raw.replace(b'\\"', b"..") if b'\\"' in raw else raw
+
+
+def unfinished(flat: bytes) -> int:
+    """Where in `blanked` text an escape, a surrogate pair or a UTF-8 character begins that the end cuts off, or the
+    length. At most 11 bytes from the end."""
+    found = _UNFINISHED.search(flat, max(0, len(flat) - _UNFINISHED_MAX_BYTES))
+    return len(flat) if found is None else found.start()
+
+
+class Offsets:
+    """From places in a decoded string to places in what was written. Ask in any order."""
+
+    __slots__ = ("_plain", "_written")
+
+    def __init__(self, raw: bytes) -> None:
+        """Takes time for every escape in `raw`: make it only where something is to be replaced."""
+        self._plain: list[int] = []
+        self._written: list[tuple[int, int, int]] = []
+        shift = 0
+        for escape in _ESCAPE.finditer(raw) if b"\\" in raw else ():
+            start, end = escape.span()
+            length = len(_plain(escape))
+            self._plain.append(start - shift)
+            self._written.append((start, end, length))
+            shift += end - start - length
+
+    def before(self, offset: int) -> int:
+        """The place of this decoded byte; inside what an escape stands for, the escape's beginning."""
+        number = bisect_right(self._plain, offset) - 1
+        if number < 0:
+            return offset
+        start, end, length = self._written[number]
+        inside = offset - self._plain[number]
+        return start if inside < length else end + inside - length
+
+    def behind(self, offset: int) -> int:
+        """The same, but inside what an escape stands for the escape's end."""
+        number = bisect_right(self._plain, offset) - 1
+        if number < 0:
+            return offset
+        start, end, length = self._written[number]
+        inside = offset - self._plain[number]
+        return start if inside == 0 else end + max(0, inside - length)
+
+
+def splice(raw: bytes, edits: Iterable[tuple[int, int, bytes]]) -> bytes:
+    """`raw` with each stretch from start to end replaced; ascending and disjoint."""
+    parts: list[bytes] = []
+    written = 0
+    for start, end, replacement in edits:
+        parts += (raw[written:start], replacement)
+        written = end
+    parts.append(raw[written:])
+    return b"".join(parts)
+
+
+def locate(document: bytes, paths: Collection[PathSteps]) -> dict[PathSteps, Span]:
+    """Where the string values at `paths` (keys and indexes) stand, quotes included. Of doubled keys the last counts,
+    as parsers take it. A path that leads to no string is missing; so are all in what is not JSON at all."""
+    wanted = frozenset(paths)
+    leading = {path[:length] for path in wanted for length in range(len(path) + 1)}
+    found: dict[PathSteps, Span] = {}
+    outer: list[tuple[PathSteps | None, int]] = []
+    here: PathSteps | None = None  # of the innermost object or list, None where no path leads through
+    index = -1  # in a list
+    path: PathSteps | None = ()  # of the value that comes next
+    at = 0
+    for token in _TOKEN.finditer(document):
+        if token.start() != at:
+            return {}
+        at = token.end()
+        sign = token["sign"]
+        if sign is None:
+            if token["colon"] is not None:
+                path = _along(here, decode_string(token["string"][1:-1]).decode(errors="replace"), leading)
+                found = {place: span for place, span in found.items() if path is None or place[: len(path)] != path}
+                continue
+            if path in wanted and token["string"] is not None:
+                found[path] = token.span("string")
+        elif sign == b"{" or sign == b"[":
+            outer.append((here, index))
+            here, index = path, 0 if sign == b"[" else -1
+        elif sign == b",":
+            index += index >= 0
+        elif outer:
+            here, index = outer.pop()
+        if not outer:
+            return found
+        path = _along(here, index, leading) if index >= 0 else None
+    return {}
+
+
+def _along(here: PathSteps | None, step: str | int, leading: Collection[PathSteps]) -> PathSteps | None:
+    """The path one step on, if any that is looked for leads there."""
+    if here is None or (*here, step) not in leading:
+        return None
+    return (*here, step)
