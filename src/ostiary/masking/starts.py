@@ -3,7 +3,7 @@
 Both find too much rather than too little.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from ostiary.masking.expressions import (
@@ -53,17 +53,22 @@ def prefixes_of(node: Node, *, ignore_case: bool) -> tuple[bytes, ...]:
 
     With `ignore_case` they are in lower case, for text in lower case.
     """
-    begun = _grown(node, _Begun(frozenset(), frozenset((b"",))), ignore_case).all_closed().closed
-    for longest_prefix in range(PREFIX_MAX_BYTES, 0, -1):
-        found = _apart({prefix[:longest_prefix] for prefix in begun})
-        if len(found) <= PREFIXES_MAX:
-            break
+    found = _apart(_grown(node, _Begun(frozenset(), frozenset((b"",))), ignore_case).all_closed().closed)
+    for length in range(PREFIX_MAX_BYTES - 1, _PREFIX_LEAST_BYTES - 1, -1):
+        if len(found) > PREFIXES_MAX:
+            found = _apart({prefix[:length] for prefix in found})
     least = _PREFIX_LEAST_ALONE_BYTES if len(found) == 1 and not ignore_case else _PREFIX_LEAST_BYTES
-    return tuple(sorted(found)) if all(len(prefix) >= least for prefix in found) else ()
+    enough = len(found) <= PREFIXES_MAX and all(len(prefix) >= least for prefix in found)
+    return tuple(found) if enough else ()
 
 
-def _apart(prefixes: set[bytes]) -> set[bytes]:
-    return {prefix for prefix in prefixes if not any(prefix[:length] in prefixes for length in range(len(prefix)))}
+def _apart(prefixes: Collection[bytes]) -> list[bytes]:
+    """Sorted, without those that begin with another one."""
+    found: list[bytes] = []
+    for prefix in sorted(prefixes):
+        if not found or not prefix.startswith(found[-1]):
+            found.append(prefix)
+    return found
 
 
 def _grown(node: Node, begun: _Begun, ignore_case: bool) -> _Begun:
@@ -86,7 +91,8 @@ def _grown(node: Node, begun: _Begun, ignore_case: bool) -> _Begun:
         case Repeat(part=part, least=least, most=most):
             for _ in range(least):
                 begun = _grown(part, begun, ignore_case)
-            going = done = begun
+            going, done = _going_on(begun, (most or 0) - least + 1)
+            done = _Begun(done.closed, going.open)
             for _ in range((most or 0) - least):
                 going = _grown(part, _Begun(frozenset(), going.open), ignore_case)
                 done = _together(done, going)

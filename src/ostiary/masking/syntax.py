@@ -28,6 +28,7 @@ from ostiary.masking.expressions import (
 )
 
 TEXT_MAX_CHARACTERS = 8192
+_DEPTH_MAX = 64
 _LAST_CASED = 0x1E943
 _EVERYTHING: CodeRanges = ((0, 0x10FFFF),)
 _NEWLINE: CodeRanges = ((0x0A, 0x0A),)
@@ -134,11 +135,9 @@ def read_pattern(text: str, *, ignore_case: bool) -> Written:
         del items[0]
     while items and right.takes(*items[-1]):
         del items[-1]
-    try:
-        root = reader.chain(items, flags)
-    except RecursionError:
-        _refuse_nesting()
-    return Written(root, left.forbidden, right.forbidden, left.word, right.word, bool(flags & re.IGNORECASE))
+    return Written(
+        reader.chain(items, flags), left.forbidden, right.forbidden, left.word, right.word, bool(flags & re.IGNORECASE)
+    )
 
 
 def read_class(text: str, name: str, *, ignore_case: bool) -> frozenset[int]:
@@ -211,9 +210,14 @@ class _Reader:
 
     def __init__(self, marked: int | None) -> None:
         self._marked = marked
+        self._depth = 0
 
     def chain(self, items: list[tuple[object, object]], flags: int) -> Node:
+        self._depth += 1
+        if self._depth > _DEPTH_MAX:
+            _refuse_nesting()
         parts = tuple(self._node(operation, argument, flags) for operation, argument in items)
+        self._depth -= 1
         return parts[0] if len(parts) == 1 else Chain(parts)
 
     def _node(self, operation: object, argument: object, flags: int) -> Node:
