@@ -1,0 +1,233 @@
+"""From masking rules to what masks a body: rules are compiled once, and every body gets a masker of its own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
+
+from ostiary.masking import actions
+from ostiary.masking.catalog import Format, load_formats
+from ostiary.masking.checks import CHECKS
+from ostiary.masking.fields import FieldPaths
+from ostiary.masking.finder import Finder, Found
+from ostiary.masking.injected import DETECTOR as INJECTED
+from ostiary.masking.injected import MARK, InjectedSecretMatcher
+from ostiary.masking.maskers import Flavour
+from ostiary.masking.patterns import PatternError
+from ostiary.masking.programs import Program
+from ostiary.masking.sources import Source, cached_pattern
+from ostiary.masking.text_stream import MaskingStream, Verdict
+from ostiary.model.errors import MaskingBlockedError, MaskingFailedError, OperatorError
+from ostiary.model.finding import Finding
+from ostiary.model.masking import Action, Exemption, MaskingRule
+
+MINTED = "minted-credential"
+"""The detector of what a Kind marks as credentials in an operation's answer."""
+
+Checks = Mapping[str, Callable[[bytes, bytes], int]]
+
+
+class Substitutes(Protocol):
+    """Gives the placeholder that stands for a value in one actor's session."""
+
+    def placeholder_for(self, detector: str, value: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    rule: MaskingRule
+    label: str
+
+
+class MaskingEngine:
+    """Masking rules compiled together, in the order of the file. Compiling takes a fraction of a second: make it
+    beside the event loop and keep it while the rules stay."""
+
+    def __init__(self, rules: Sequence[MaskingRule], hash_key: bytes) -> None:
+        """Raises `OperatorError` for patterns that cannot be compiled."""
+        self.rules = tuple(rules)
+        self.hash_key = hash_key
+        self.sources: list[Source] = []
+        self.rule_of: dict[Source, MaskingRule] = {}
+        for rule in rules:
+            for source in _sources(rule):
+                self.sources.append(source)
+                self.rule_of[source] = rule
+        self.finder = Finder(self.sources)
+        self._twin: tuple[InjectedSecretMatcher | None, Finder] = (None, self.finder)
+        self._named = [(field, _Field(rule, rule.name)) for rule in rules for field in rule.fields]
+        self._minted = next((rule for rule in rules if MINTED in rule.detectors), None)
+        self.blocks_archives = next((rule.name for rule in rules if rule.archives), None)
+
+    @property
+    def uses_values(self) -> bool:
+        """Whether any rule puts placeholders or seals, for which `masker` needs substitutes."""
+        return any(rule.action in (Action.PLACEHOLDER, Action.SEAL) for rule in self.rules)
+
+    def finder_with(self, injected: InjectedSecretMatcher | None) -> Finder:
+        """The finder that looks for the injected secrets besides."""
+        known, finder = self._twin
+        if known is not injected:
+            finder = self.finder.with_injected(injected)
+            self._twin = (injected, finder)
+        return finder
+
+    def masker(
+        self,
+        *,
+        injected: InjectedSecretMatcher | None = None,
+        minted_fields: Sequence[str] = (),
+        exemptions: Mapping[str, Sequence[Exemption]] | None = None,
+        substitutes: Substitutes | None = None,
+    ) -> "Masker":
+        """For one body. `minted_fields` are the dotted paths of credentials in it, `exemptions` those that hold now
+        by rule name."""
+        named = list(self._named)
+        if self._minted is not None:
+            named += [("/" + field.replace(".", "/"), _Field(self._minted, MINTED)) for field in minted_fields]
+        return Masker(self, named, injected, exemptions or {}, substitutes)
+
+
+class Masker:
+    """A `TextMasker` that masks."""
+
+    def __init__(
+        self,
+        engine: MaskingEngine,
+        named: Sequence[tuple[str, _Field]],
+        injected: InjectedSecretMatcher | None,
+        exemptions: Mapping[str, Sequence[Exemption]],
+        substitutes: Substitutes | None,
+    ) -> None:
+        self._engine = engine
+        self._fields = [field for _, field in named]
+        self._finder = engine.finder
+        self._with_injected = engine.finder_with(injected)
+        self._exemptions = exemptions
+        self._substitutes = substitutes
+        self._counts: dict[tuple[str, str, str, str, Action], list[int]] = {}
+        self.suspects: Callable[[bytes], bool] = self._finder.suspects  # type: ignore[assignment]
+        self.fields = FieldPaths([path for path, _ in named])
+
+    def stream(self, place: str, before: bytes = b"", flavour: Flavour = Flavour.TEXT) -> MaskingStream:
+        """A text channel is put together from pieces, so the injected secret is looked for again in it."""
+        finder = self._finder if before else self._with_injected
+        return MaskingStream(finder, self._judge, self._count, place, before)
+
+    def replace_field(self, field: int, value: bytes, place: str) -> bytes | None:
+        """See `TextMasker`. Raises `MaskingBlockedError`."""
+        rule, label = self._fields[field].rule, self._fields[field].label
+        if self._is_exempt(rule, value):
+            return None
+        replacement = self._replacement(rule, label, value)
+        self._add((label, rule.name, "", place, rule.action), len(value))
+        return None if rule.action is Action.REPORT else replacement
+
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(
+            Finding(label, place, length, count, rule, format_name, action.value)
+            for (label, rule, format_name, place, action), (length, count) in self._counts.items()
+        )
+
+    # -- for the streams
+
+    def _judge(self, found: Found, value: bytes, place: str) -> Verdict | None:
+        source = found.source
+        if source is None:
+            return Verdict(Action.REPLACE, MARK)
+        rule = self._engine.rule_of[source]
+        if not value:
+            whole = rule.action in _NEEDS_VALUE or any(each.matching for each in self._exemptions.get(rule.name, ()))
+            return Verdict(rule.action, None if whole else self._replacement(rule, source.label, value))
+        if self._is_exempt(rule, value):
+            return None
+        return Verdict(rule.action, self._replacement(rule, source.label, value))
+
+    def _count(self, found: Found, action: Action, place: str, length: int) -> None:
+        source = found.source
+        if source is None:
+            self._add((INJECTED, "", "", place, action), length)
+        else:
+            self._add((source.label, self._engine.rule_of[source].name, source.format, place, action), length)
+
+    def _add(self, key: tuple[str, str, str, str, Action], length: int) -> None:
+        sums = self._counts.setdefault(key, [0, 0])
+        sums[0] += length
+        sums[1] += 1
+
+    def _is_exempt(self, rule: MaskingRule, value: bytes) -> bool:
+        return any(
+            exemption.matching is None or _matches_whole(exemption.matching, value)
+            for exemption in self._exemptions.get(rule.name, ())
+        )
+
+    def _replacement(self, rule: MaskingRule, label: str, value: bytes) -> bytes:
+        match rule.action:
+            case Action.BLOCK:
+                raise MaskingBlockedError(rule.name, label)
+            case Action.PLACEHOLDER | Action.SEAL:
+                if self._substitutes is None:
+                    raise MaskingFailedError(f"Masking rule `{rule.name}` has nowhere to keep the value.")
+                return self._substitutes.placeholder_for(label, value)
+            case Action.HASH:
+                return actions.hash_mark(label, value, self._engine.hash_key)
+            case Action.PARTIAL:
+                return actions.partial_mark(label, value)
+            case Action.REPLACE | Action.REPORT:
+                return actions.mark(label)
+
+
+_NEEDS_VALUE = frozenset({Action.PLACEHOLDER, Action.SEAL, Action.HASH, Action.PARTIAL})
+
+
+def _sources(rule: MaskingRule) -> list[Source]:
+    if rule.pattern is not None:
+        return [_own_source(rule, rule.pattern, "pattern")]
+    if rule.words:
+        return [_word_source(rule, word) for word in rule.words]
+    wanted = set(rule.detectors)
+    return [_format_source(row) for row in load_formats() if row.detector in wanted]
+
+
+def _own_source(rule: MaskingRule, text: str, what: str) -> Source:
+    try:
+        return Source(rule.name, what, cached_pattern(text, rule.ignore_case, None, None, None))
+    except PatternError as error:
+        raise OperatorError(f"The pattern of masking rule `{rule.name}` cannot be used: {error}") from None
+
+
+def _word_source(rule: MaskingRule, word: str) -> Source:
+    """A word of a list stands for itself, not for a part of a longer one."""
+    left = "[A-Za-z0-9_]" if word[:1].isascii() and word[:1].isalnum() else None
+    right = "[A-Za-z0-9_]" if word[-1:].isascii() and word[-1:].isalnum() else None
+    escaped = "".join(f"\\{letter}" if not letter.isalnum() and letter.isascii() else letter for letter in word)
+    try:
+        return Source(rule.name, "word", cached_pattern(escaped, rule.ignore_case, left, right, None))
+    except PatternError as error:
+        raise OperatorError(f"A word of masking rule `{rule.name}` cannot be used: {error}") from None
+
+
+def _format_source(row: Format) -> Source:
+    return Source(
+        row.detector,
+        row.name,
+        cached_pattern(row.pattern, row.ignore_case, row.left or None, row.right or None, row.tail or None),
+        [CHECKS[name] for name in row.checks],
+        row.context,
+        cached_pattern(row.until, row.ignore_case, None, None, None) if row.until else None,
+        generic=row.detector == "secrets" and not row.vendor,
+    )
+
+
+@cache
+def _whole(pattern: str) -> Program:
+    return Program([], [rb"\A(?:%b)" % cached_pattern(pattern, False, None, None, None).piece.full])
+
+
+def _matches_whole(pattern: str, value: bytes) -> bool:
+    return _whole(pattern).find(value, 0)[0] == 0
+
+
+def detector_names() -> tuple[str, ...]:
+    """What a rule may list under `detectors`."""
+    return (*dict.fromkeys(row.detector for row in load_formats()), MINTED)

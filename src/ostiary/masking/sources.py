@@ -1,0 +1,144 @@
+"""One thing to look for: a pattern with its checks, and the RE2 programs that find exactly where it is."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
+
+from ostiary.masking.patterns import Pattern, PatternError, compile_pattern
+from ostiary.masking.programs import Program, Span
+
+CONTEXT_BYTES = 64
+"""So far before a value context words are looked for."""
+
+HISTORY_BYTES = 128
+"""So much of what was decided must stand before the place where a search begins: for context, and for the words that
+end a tail."""
+
+Check = Callable[[bytes, bytes], int]
+"""(the value found, up to `CONTEXT_BYTES` before it) → how many of its bytes count; 0 refuses it."""
+
+_NEWLINE = b"\n"
+_ALL = frozenset(range(256))
+
+
+class Source:
+    """`find` and `pending` take a text in which at least one byte stands before the place where they begin to look.
+
+    `label` is what the mark says, `format` what exactly was recognised. `generic` sources give way to others that
+    begin at the same place. Programs are compiled when a text first needs them.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        format_name: str,
+        pattern: Pattern,
+        checks: Sequence[Check] = (),
+        context: Sequence[str] = (),
+        until: Pattern | None = None,
+        generic: bool = False,
+    ) -> None:
+        self.label = label
+        self.format = format_name
+        self.pattern = pattern
+        self.checks = tuple(checks)
+        self.generic = generic
+        self.longest = pattern.piece.longest
+        self._words = tuple(word.lower().encode() for word in context)
+        self._lead = byte_class(_ALL - pattern.left_forbidden)
+        self._trail = byte_class(_ALL - pattern.right_forbidden) if pattern.right_forbidden else b""
+        self._run = bytes(pattern.tail)
+        self._until = Program([until.piece.full]) if until is not None else None
+        self._until_bytes = until.piece.longest if until is not None else 0
+        if self._until_bytes > HISTORY_BYTES:
+            raise PatternError(f"`until` may match at most {HISTORY_BYTES} bytes.")
+
+    @cached_property
+    def _open(self) -> Program:
+        """The text may go on behind a match."""
+        return Program([self._lead + self.pattern.piece.full + self._trail])
+
+    @cached_property
+    def _closed(self) -> Program:
+        """Nothing comes behind the text."""
+        whole = self._lead + self.pattern.piece.full
+        return Program([whole + self._trail], [whole])
+
+    @cached_property
+    def _at_end(self) -> Program:
+        return Program([], [self._lead + self.pattern.piece.full])
+
+    @cached_property
+    def _beginning(self) -> Program:
+        return Program([], [self.beginning])
+
+    @property
+    def beginning(self) -> bytes:
+        """Matches the byte before and what may stand at the end of a text that breaks off in the pattern."""
+        return self._lead + self.pattern.piece.beginnings
+
+    def find(self, window: bytes, start: int, final: bool) -> Span:
+        """The leftmost match at or after `start`, `(-1, -1)` when there is none."""
+        begin, end = (self._closed if final else self._open).find(window, start - 1)
+        if begin < 0:
+            return -1, -1
+        if self._trail and not (end == len(window) and final and self._at_end.begins(window, begin)):
+            end -= 1
+        return begin + 1, end
+
+    def may_begin(self, window: bytes, start: int) -> bool:
+        """Whether a match that goes on to the end of the window and perhaps beyond begins exactly at `start`."""
+        return self._beginning.begins(window, start - 1)
+
+    def accept(self, window: bytes, start: int, end: int) -> Span | None:
+        """The part of the match that counts as the value, or None when checks or context refuse it."""
+        first, last = self.pattern.value_span(window[start:end])
+        first, last = start + first, start + last
+        before = window[max(0, first - CONTEXT_BYTES) : first]
+        if self._words:
+            lowered = before.lower()
+            if not any(word in lowered for word in self._words):
+                return None
+        for check in self.checks:
+            count = check(window[first:last], before)
+            if count == 0:
+                return None
+            last = min(last, first + count)
+        return first, last
+
+    @property
+    def has_tail(self) -> bool:
+        return bool(self._run)
+
+    @property
+    def tail_overlap_bytes(self) -> int:
+        """So many bytes of the tail must be seen again together with what follows."""
+        return max(self._until_bytes - 1, 0)
+
+    def tail_end(self, text: bytes, start: int) -> tuple[int, bool]:
+        """Where the tail whose bytes begin at `start` ends, and whether it ends there whatever follows: behind its
+        last words, or before the first byte that does not belong to it. What stands before `start` was seen before."""
+        end = len(text) - len(text[start:].lstrip(self._run))
+        if self._until is not None:
+            _, last = self._until.find(text[:end], max(0, start - self.tail_overlap_bytes))
+            if last > start:
+                return last, True
+        return end, end < len(text)
+
+
+def byte_class(codes: frozenset[int]) -> bytes:
+    """A regular expression for one byte out of `codes`."""
+    if not codes:
+        return rb"[^\x00-\xff]"
+    runs: list[list[int]] = []
+    for code in sorted(codes):
+        if runs and code == runs[-1][1] + 1:
+            runs[-1][1] = code
+        else:
+            runs.append([code, code])
+    return b"[%b]" % b"".join(b"\\x%02x-\\x%02x" % (first, last) for first, last in runs)
+
+
+@lru_cache(maxsize=4096)
+def cached_pattern(text: str, ignore_case: bool, left: str | None, right: str | None, tail: str | None) -> Pattern:
+    """Compiled once for all rules that use it. Raises `PatternError`."""
+    return compile_pattern(text, ignore_case=ignore_case, left=left, right=right, tail=tail)
