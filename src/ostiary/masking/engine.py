@@ -24,13 +24,18 @@ from ostiary.model.masking import Action, Exemption, MaskingRule
 MINTED = "minted-credential"
 """The detector of what a Kind marks as credentials in an operation's answer."""
 
-Checks = Mapping[str, Callable[[bytes, bytes], int]]
-
 
 class Substitutes(Protocol):
     """Gives the placeholder that stands for a value in one actor's session."""
 
     def placeholder_for(self, detector: str, value: bytes) -> bytes: ...
+
+
+Notice = Callable[[Finding, bytes, int], None]
+"""(finding, the value, where it begins in its text or -1): for whoever tries rules out. Never log the value."""
+
+_Key = tuple[str, str, str, str, Action]
+"""(label, rule, format, place, action)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +84,14 @@ class MaskingEngine:
         minted_fields: Sequence[str] = (),
         exemptions: Mapping[str, Sequence[Exemption]] | None = None,
         substitutes: Substitutes | None = None,
+        notice: Notice | None = None,
     ) -> "Masker":
         """For one body. `minted_fields` are the dotted paths of credentials in it, `exemptions` those that hold now
-        by rule name."""
+        by rule name. `notice` is told of every finding."""
         named = list(self._named)
         if self._minted is not None:
             named += [("/" + field.replace(".", "/"), _Field(self._minted, MINTED)) for field in minted_fields]
-        return Masker(self, named, injected, exemptions or {}, substitutes)
+        return Masker(self, named, injected, exemptions or {}, substitutes, notice)
 
 
 class Masker:
@@ -98,14 +104,16 @@ class Masker:
         injected: InjectedSecretMatcher | None,
         exemptions: Mapping[str, Sequence[Exemption]],
         substitutes: Substitutes | None,
+        notice: Notice | None,
     ) -> None:
+        self._notice = notice
         self._engine = engine
         self._fields = [field for _, field in named]
         self._finder = engine.finder
         self._with_injected = engine.finder_with(injected)
         self._exemptions = exemptions
         self._substitutes = substitutes
-        self._counts: dict[tuple[str, str, str, str, Action], list[int]] = {}
+        self._counts: dict[_Key, list[int]] = {}
         self.suspects: Callable[[bytes], bool] = self._finder.suspects  # type: ignore[assignment]
         self.fields = FieldPaths([path for path, _ in named])
 
@@ -120,7 +128,7 @@ class Masker:
         if self._is_exempt(rule, value):
             return None
         replacement = self._replacement(rule, label, value)
-        self._add((label, rule.name, "", place, rule.action), len(value))
+        self._add((label, rule.name, "", place, rule.action), -1, len(value), value)
         return None if rule.action is Action.REPORT else replacement
 
     def findings(self) -> tuple[Finding, ...]:
@@ -143,17 +151,21 @@ class Masker:
             return None
         return Verdict(rule.action, self._replacement(rule, source.label, value))
 
-    def _count(self, found: Found, action: Action, place: str, length: int) -> None:
+    def _count(self, found: Found, action: Action, place: str, start: int, length: int, value: bytes) -> None:
         source = found.source
         if source is None:
-            self._add((INJECTED, "", "", place, action), length)
+            key = (INJECTED, "", "", place, action)
         else:
-            self._add((source.label, self._engine.rule_of[source].name, source.format, place, action), length)
+            key = (source.label, self._engine.rule_of[source].name, source.format, place, action)
+        self._add(key, start, length, value)
 
-    def _add(self, key: tuple[str, str, str, str, Action], length: int) -> None:
+    def _add(self, key: "_Key", start: int, length: int, value: bytes) -> None:
         sums = self._counts.setdefault(key, [0, 0])
         sums[0] += length
         sums[1] += 1
+        if self._notice is not None:
+            label, rule, format_name, place, action = key
+            self._notice(Finding(label, place, length, 1, rule, format_name, action.value), value, start)
 
     def _is_exempt(self, rule: MaskingRule, value: bytes) -> bool:
         return any(

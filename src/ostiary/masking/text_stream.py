@@ -24,8 +24,9 @@ Judge = Callable[[Found, bytes, str], "Verdict | None"]
 """(found, the value or b"" while its end is out of sight, place) → None when a rule makes an exception for it.
 Raises `MaskingBlockedError`."""
 
-Count = Callable[[Found, Action, str, int], None]
-"""(found, action, place, length in bytes): called once for each finding, when its length is known."""
+Count = Callable[[Found, Action, str, int, int, bytes], None]
+"""(found, action, place, where its value begins in the text, its length, the value as far as it is kept): called once
+for each finding, when its length is known."""
 
 _STRICTEST_FIRST = {action: rank for rank, action in enumerate(Action)}
 
@@ -37,6 +38,7 @@ class _Span(NamedTuple):
     end: int
     verdict: Verdict
     found: Found
+    value: bytes
 
     def order(self) -> tuple[int, int, bool, int]:
         generic = self.found.source is not None and self.found.source.generic
@@ -46,10 +48,11 @@ class _Span(NamedTuple):
 class _Tail:
     """A value that goes on. `shown`: its mark is out already, or stands for another value that it overlaps."""
 
-    __slots__ = ("action", "found", "kept", "length", "shown")
+    __slots__ = ("action", "found", "kept", "length", "shown", "start")
 
-    def __init__(self, found: Found, action: Action, shown: bool, seen: bytes) -> None:
+    def __init__(self, found: Found, start: int, action: Action, shown: bool, seen: bytes) -> None:
         self.found = found
+        self.start = start
         self.action = action
         self.shown = shown
         self.kept = seen
@@ -143,7 +146,7 @@ class MaskingStream:
             verdict = self._judge(each, value, self._place)
             if verdict is None or each.end + to_text <= 0:
                 continue
-            span = _Span(max(each.start + to_text, 0), each.end + to_text, verdict, each)
+            span = _Span(max(each.start + to_text, 0), each.end + to_text, verdict, each, value)
             if each.tail:
                 tail = span
             else:
@@ -177,7 +180,7 @@ class MaskingStream:
                 continue
             if tail is not None and tail.order() <= span.order():
                 continue  # within the value that goes on
-            self._count(span.found, span.verdict.action, self._place, span.end - span.start)
+            self._count(span.found, span.verdict.action, self._place, span.start, span.end - span.start, span.value)
             if span.verdict.action is not Action.REPORT:
                 self._cover(span, edits)
 
@@ -200,7 +203,7 @@ class MaskingStream:
         if span.verdict.action is not Action.REPORT:
             shown = not self._cover(span, edits) or span.verdict.replacement is not None
         self._covered = span.end
-        self._tail = _Tail(span.found, span.verdict.action, shown, seen[:KEPT_TAIL_BYTES])
+        self._tail = _Tail(span.found, span.start, span.verdict.action, shown, seen[:KEPT_TAIL_BYTES])
         self._tail.length = span.end - span.start
 
     def _follow_tail(self, tail: _Tail, text: bytes, final: bool, edits: list[Edit]) -> bytes:
@@ -217,7 +220,7 @@ class MaskingStream:
             self._tail = None
             verdict = self._judge(tail.found, tail.kept, self._place)
             if verdict is not None:
-                self._count(tail.found, verdict.action, self._place, tail.length)
+                self._count(tail.found, verdict.action, self._place, tail.start, tail.length, tail.kept)
             if not tail.shown:
                 replacement = tail.kept if verdict is None else verdict.replacement or b""
         begin, self._held_from = self._held_from, self._held_from + end
