@@ -1,7 +1,7 @@
 """The formats that come with Ostiary: rows of data files, found by being in `detectors/`.
 
-A file says which detector it belongs to, the `parts` its patterns share (written `{{part}}` in a pattern), the
-`defaults` of its rows, and the rows. Adding a format is adding a row.
+A file says which detector it belongs to, the `parts` that the patterns of all files of this detector share (written
+`{{part}}` in a pattern), the `defaults` of its rows, and the rows. Adding a format is adding a row.
 """
 
 import re
@@ -54,15 +54,8 @@ class Format:
 def load_formats() -> tuple[Format, ...]:
     """Every format, by file and then by row. Raises `OperatorError` when a file is wrong."""
     folder = files("ostiary.masking").joinpath("detectors")
-    formats: list[Format] = []
-    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if entry.name.endswith(".yaml"):
-            formats.extend(read_formats(entry.read_text("utf-8"), entry.name))
-    names = [form.name for form in formats]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise OperatorError(f"detectors: the format {twice[0]!r} stands twice.")
-    return tuple(formats)
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return read_formats({name: folder.joinpath(name).read_text("utf-8") for name in names})
 
 
 @cache
@@ -74,20 +67,35 @@ def load_detectors() -> Mapping[str, tuple[Format, ...]]:
     return detectors
 
 
-def read_formats(text: str, source: str) -> tuple[Format, ...]:
-    """The formats of one file. Raises `OperatorError` naming `source` and the fault."""
-    document = _mapping(yaml.safe_load(text), source)
-    _refuse_unknown(document, _FILE_KEYS, source)
+def read_formats(texts: Mapping[str, str]) -> tuple[Format, ...]:
+    """The formats of files, by their names. Raises `OperatorError` naming the file and the fault."""
+    documents = {source: _mapping(yaml.safe_load(text), source) for source, text in texts.items()}
+    parts: dict[str, dict[str, str]] = {}
+    for source, document in documents.items():
+        _refuse_unknown(document, _FILE_KEYS, source)
+        shared = parts.setdefault(_text(document, "detector", source), {})
+        for name, part in _optional(document, "parts", source):
+            if name in shared:
+                raise OperatorError(f"{source}: parts.{name}: stands twice.")
+            shared[name] = _string(part, f"{source}: parts.{name}")
+    formats = [form for source, document in documents.items() for form in _formats(document, parts, source)]
+    names = [form.name for form in formats]
+    for name in names:
+        if names.count(name) > 1:
+            raise OperatorError(f"detectors: the format {name!r} stands twice.")
+    return tuple(formats)
+
+
+def _formats(document: Mapping[str, object], parts: Mapping[str, Mapping[str, str]], source: str) -> list[Format]:
     detector = _text(document, "detector", source)
-    parts = {name: _string(part, f"{source}: parts.{name}") for name, part in _optional(document, "parts", source)}
     defaults = dict(_optional(document, "defaults", source))
     rows = document.get("formats")
     if not isinstance(rows, list):
         raise OperatorError(f"{source}: formats: must be a list.")
-    return tuple(
-        _format({**defaults, **_mapping(row, f"{source}: formats[{index}]")}, detector, parts, source, index)
+    return [
+        _format({**defaults, **_mapping(row, f"{source}: formats[{index}]")}, detector, parts[detector], source, index)
         for index, row in enumerate(rows)
-    )
+    ]
 
 
 def _format(
@@ -127,7 +135,7 @@ def _filled(pattern: str, parts: Mapping[str, str], place: str) -> str:
     for _ in range(_PARTS_DEEP):
         missing = [name for name in _PART.findall(pattern) if name not in parts]
         if missing:
-            raise OperatorError(f"{place}: the file has no part named {missing[0]!r}.")
+            raise OperatorError(f"{place}: there is no part named {missing[0]!r}.")
         filled = _PART.sub(lambda found: parts[found.group(1)], pattern)
         if filled == pattern:
             return pattern
