@@ -1,6 +1,7 @@
 """The Kinds that come with Ostiary: one data file each, found by being here."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from importlib.resources import files
 
 import yaml
@@ -46,7 +47,16 @@ def load_catalog() -> dict[str, Kind]:
             if f"{kind.name}.yaml" != entry.name:
                 raise OperatorError(f"{entry.name}: kind: the file of {kind.name!r} must be {kind.name}.yaml.")
             kinds[kind.name] = kind
-    return kinds
+    return {name: _with_borrowed_channels(kind, kinds) for name, kind in kinds.items()}
+
+
+def _with_borrowed_channels(kind: Kind, kinds: Mapping[str, Kind]) -> Kind:
+    channels = list(kind.text_channels)
+    for name in kind.text_channels_of:
+        if name not in kinds:
+            raise OperatorError(f"{kind.name}.yaml: text_channels_of: there is no Kind {name!r}.")
+        channels += kinds[name].text_channels
+    return replace(kind, text_channels=tuple(channels))
 
 
 def _first_problem(error: yaml.YAMLError) -> str:
