@@ -20,6 +20,7 @@ from ostiary.adapters.chronicle import Chronicle, ExchangeIndex
 from ostiary.adapters.desk import Desk
 from ostiary.adapters.history import RecordedHistory
 from ostiary.adapters.keeper import Keeper
+from ostiary.adapters.placeholder_book import PlaceholderBook
 from ostiary.adapters.rootkey import load_or_create
 from ostiary.adapters.stores.sqlite import Store
 from ostiary.audit.entries import entry_time
@@ -139,6 +140,9 @@ class Application:
             raise already_running(settings.home) or error from None
         chronicle.on_health(self._health_changed)
         keeper = self._keeper = Keeper(store, root_key, store.installation, settings, time.time)
+        placeholders = self._placeholders = PlaceholderBook(
+            store.placeholders, root_key, store.installation, settings.session_gap_s, time.time
+        )
         desk = self._desk = Desk(
             store.approvals,
             waiting_max=settings.approvals_waiting_max,
@@ -170,7 +174,7 @@ class Application:
         await self._changed()
         index = self._index = ExchangeIndex(settings.home, root_key, store.installation, chronicle)
         self._background(index.follow())
-        self._background(keep_house(store.tokens, desk))
+        self._background(keep_house(store.tokens, desk, placeholders))
         history = RecordedHistory(index, chronicle)
         services = Services(
             status=StatusService(self._status),

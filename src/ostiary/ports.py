@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ostiary.masking.placeholders import Placeholders
 from ostiary.model.actor import Actor
 from ostiary.model.approval import Approval
 from ostiary.model.secret import Secret
@@ -90,6 +91,28 @@ class TokenBook(Protocol):
 
     def used(self, token_id: str, at: float, network: str) -> None:
         """Remember the last use; may be written late."""
+        ...
+
+
+class PlaceholderBook(Protocol):
+    """The placeholders of each actor and session. They are forgotten when the session is over."""
+
+    def peek(self, actor_key: str, session: str) -> Placeholders | None:
+        """The mapping if it is in memory. None does not say that there is none."""
+        ...
+
+    async def open(self, actor_key: str, session: str) -> Placeholders:
+        """The mapping, an empty one where there is none; the same object for all who use it at the same time.
+        Raises `IntegrityError` when what was stored is not what was written, and `StorageUnavailableError`."""
+        ...
+
+    async def keep(self, actor_key: str, session: str, placeholders: Placeholders) -> None:
+        """Returns when all values there are now are durable: text with a new placeholder is passed on only after it.
+        Cheap when nothing changed. Raises `StorageUnavailableError`."""
+        ...
+
+    async def drop_expired(self) -> None:
+        """Forget what was not used for too long. Called now and then. Raises `StorageUnavailableError`."""
         ...
 
 

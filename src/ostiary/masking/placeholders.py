@@ -66,6 +66,11 @@ class PlaceholderNumbers:
         """From now on only greater numbers are taken."""
         self._last[label] = max(number, self._last.get(label, 0))
 
+    @property
+    def total(self) -> int:
+        """Grows with every number taken."""
+        return sum(self._last.values())
+
     def to_bytes(self) -> bytes:
         return orjson.dumps(self._last, option=orjson.OPT_SORT_KEYS)
 

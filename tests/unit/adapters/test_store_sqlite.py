@@ -131,17 +131,18 @@ def test_a_newer_schema_is_left_alone(tmp_path: Path) -> None:
 def test_a_later_step_is_applied_to_an_older_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = Store(tmp_path / "ostiary.db")
     first.close()
-    more = (*migrations.MIGRATIONS, (2, "CREATE TABLE more (x TEXT) STRICT;"))
+    next_number = migrations.MIGRATIONS[-1][0] + 1
+    more = (*migrations.MIGRATIONS, (next_number, "CREATE TABLE more (x TEXT) STRICT;"))
     monkeypatch.setattr("ostiary.adapters.stores.database.MIGRATIONS", more)
     second = Store(tmp_path / "ostiary.db")
-    assert second._database.row("PRAGMA user_version") == (2,)
+    assert second._database.row("PRAGMA user_version") == (next_number,)
     assert second.installation == first.installation
     second.close()
 
 
 def test_a_failed_step_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store(tmp_path / "ostiary.db").close()
-    broken = (*migrations.MIGRATIONS, (2, "CREATE TABLE more (x TEXT) STRICT; CREATE TABLE more (x TEXT);"))
+    broken = (*migrations.MIGRATIONS, (999, "CREATE TABLE more (x TEXT) STRICT; CREATE TABLE more (x TEXT);"))
     monkeypatch.setattr("ostiary.adapters.stores.database.MIGRATIONS", broken)
     with pytest.raises(OperatorError):
         Store(tmp_path / "ostiary.db")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ostiary.adapters.placeholder_book import PlaceholderBook
 from ostiary.control.caller import Caller, Permission, local_owner
 from ostiary.control.declarative import DeclarativeError
 from ostiary.control.services import Services
@@ -264,8 +265,17 @@ async def test_housekeeping_writes_last_uses_and_ends_what_is_due_also_after_a_f
     monkeypatch.setattr(room.store.tokens, "flush", once_refused)
     monkeypatch.setattr(room.desk, "_clock", lambda: NOW + 601)
     room.store.tokens.used(created.record.id, NOW + 1, "10.0.0.1")
-    keeping = asyncio.create_task(keep_house(room.store.tokens, room.desk, interval_s=0.01))
-    while room.desk.get("a1").state is not ApprovalState.EXPIRED:
+    now = [NOW]
+    placeholders = PlaceholderBook(room.store.placeholders, room.root, "house", 600.0, lambda: now[0])
+    mapping = await placeholders.open("user:anna:", "se_1")
+    mapping.placeholder_for("email", b"anna@example.org")
+    await placeholders.keep("user:anna:", "se_1", mapping)
+    del mapping
+    now[0] += 601
+    keeping = asyncio.create_task(keep_house(room.store.tokens, room.desk, placeholders, interval_s=0.01))
+    while room.desk.get("a1").state is not ApprovalState.EXPIRED or room.store._database.row(
+        "SELECT 1 FROM placeholders"
+    ):
         await asyncio.sleep(0.01)
     keeping.cancel()
     record = room.store.tokens.get(created.record.id)

@@ -73,4 +73,24 @@ MIGRATIONS: tuple[tuple[int, str], ...] = (
         CREATE INDEX approvals_asked ON approvals (asked_at);
         """,
     ),
+    (
+        2,
+        """
+        CREATE TABLE placeholders (
+            id BLOB PRIMARY KEY CHECK (length(id) = 32),
+            version INTEGER NOT NULL CHECK (version >= 1),
+            sealed BLOB NOT NULL,
+            expires_at REAL NOT NULL
+        ) STRICT;
+
+        CREATE INDEX placeholders_due ON placeholders (expires_at);
+
+        CREATE TABLE placeholder_numbers (
+            actor BLOB PRIMARY KEY CHECK (length(actor) = 32),
+            version INTEGER NOT NULL,
+            numbers BLOB NOT NULL,
+            used_at REAL NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """,
+    ),
 )

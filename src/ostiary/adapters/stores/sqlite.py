@@ -6,6 +6,7 @@ from pathlib import Path
 from ostiary.adapters.stores.approvals import Approvals
 from ostiary.adapters.stores.configurations import Configurations
 from ostiary.adapters.stores.database import Database
+from ostiary.adapters.stores.sealed_placeholders import SealedPlaceholders
 from ostiary.adapters.stores.sealed_secrets import SealedSecrets
 from ostiary.adapters.stores.tokens import Tokens
 
@@ -21,6 +22,7 @@ class Store:
         self.tokens = Tokens(self._database)
         self.approvals = Approvals(self._database)
         self.secrets = SealedSecrets(self._database)
+        self.placeholders = SealedPlaceholders(self._database)
         self.installation = self._installation()
 
     def sealed_secrets(self, name: str) -> list[tuple[int, bytes, float | None]]:
