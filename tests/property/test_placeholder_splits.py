@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostiary.masking.maskers import Edit, Flavour, TextStream
-from ostiary.masking.placeholders import PLACEHOLDER_MAX_BYTES, SEALED, PlaceholderRestorer, Placeholders
+from ostiary.masking.placeholders import PLACEHOLDER_MAX_BYTES, PlaceholderRestorer, Placeholders
 
 MAPPING = Placeholders()
 for _detector, _value in (
@@ -14,9 +14,9 @@ for _detector, _value in (
     ("email", b""),
     ("secrets", b'-----BEGIN-----\nMII"\\"x\n-----END-----'),
     ("secrets", "‹email:1›".encode()),
-    (SEALED, b"minted-value"),
+    ("minted-credential", b"minted-value"),
 ):
-    MAPPING.placeholder_for(_detector, _value)
+    MAPPING.placeholder_for(_detector, _value, sealed=_detector == "minted-credential")
 
 PARTS = (
     "‹", "›", "‹email:1›", "‹email:2›", "‹email:7›", "‹secrets:1›", "‹secrets:2›", "‹minted-credential:1›",

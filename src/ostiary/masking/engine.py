@@ -28,7 +28,11 @@ MINTED = "minted-credential"
 class Substitutes(Protocol):
     """Gives the placeholder that stands for a value in one actor's session."""
 
-    def placeholder_for(self, detector: str, value: bytes) -> bytes: ...
+    def placeholder_for(
+        self, detector: str, value: bytes, flavour: Flavour = Flavour.TEXT, *, sealed: bool = False
+    ) -> bytes:
+        """`flavour` is that of the text that holds the value, `sealed` says that the tool must not have it."""
+        ...
 
 
 Notice = Callable[[Finding, bytes, int], None]
@@ -120,7 +124,8 @@ class Masker:
     def stream(self, place: str, before: bytes = b"", flavour: Flavour = Flavour.TEXT) -> MaskingStream:
         """A text channel is put together from pieces, so the injected secret is looked for again in it."""
         finder = self._finder if before else self._with_injected
-        return MaskingStream(finder, self._judge, self._count, place, before)
+        judge = self._judge_in_json if flavour is Flavour.JSON else self._judge
+        return MaskingStream(finder, judge, self._count, place, before)
 
     def replace_field(self, field: int, value: bytes, place: str) -> bytes | None:
         """See `TextMasker`. Raises `MaskingBlockedError`."""
@@ -139,7 +144,10 @@ class Masker:
 
     # -- for the streams
 
-    def _judge(self, found: Found, value: bytes, place: str) -> Verdict | None:
+    def _judge_in_json(self, found: Found, value: bytes, place: str) -> Verdict | None:
+        return self._judge(found, value, place, Flavour.JSON)
+
+    def _judge(self, found: Found, value: bytes, place: str, flavour: Flavour = Flavour.TEXT) -> Verdict | None:
         source = found.source
         if source is None:
             return Verdict(Action.REPLACE, MARK)
@@ -149,7 +157,7 @@ class Masker:
             return Verdict(rule.action, None if whole else self._replacement(rule, source.label, value))
         if self._is_exempt(rule, value):
             return None
-        return Verdict(rule.action, self._replacement(rule, source.label, value))
+        return Verdict(rule.action, self._replacement(rule, source.label, value, flavour))
 
     def _count(self, found: Found, action: Action, place: str, start: int, length: int, value: bytes) -> None:
         source = found.source
@@ -173,14 +181,14 @@ class Masker:
             for exemption in self._exemptions.get(rule.name, ())
         )
 
-    def _replacement(self, rule: MaskingRule, label: str, value: bytes) -> bytes:
+    def _replacement(self, rule: MaskingRule, label: str, value: bytes, flavour: Flavour = Flavour.TEXT) -> bytes:
         match rule.action:
             case Action.BLOCK:
                 raise MaskingBlockedError(rule.name, label)
             case Action.PLACEHOLDER | Action.SEAL:
                 if self._substitutes is None:
                     raise MaskingFailedError(f"Masking rule `{rule.name}` has nowhere to keep the value.")
-                return self._substitutes.placeholder_for(label, value)
+                return self._substitutes.placeholder_for(label, value, flavour, sealed=rule.action is Action.SEAL)
             case Action.HASH:
                 return actions.hash_mark(label, value, self._engine.hash_key)
             case Action.PARTIAL:

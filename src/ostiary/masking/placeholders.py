@@ -6,7 +6,7 @@ themselves or, in JSON source inside a text, written `\\u2039` and `\\u203a`. Wh
 for nothing is left alone; one that a person types and that does stand for something gives that person their own value.
 
 Two directions share a mapping and never meet. What was masked on its way to the upstream is put back in answers. What
-was sealed on its way to the tool (`SEALED`) is put back in requests only: an upstream that repeats the placeholder of
+was sealed on its way to the tool is put back in requests only: an upstream that repeats the placeholder of
 a sealed credential does not hand the credential to the tool, and a tool that repeats `‹email:1›` does not send the
 address to the upstream.
 """
@@ -22,9 +22,6 @@ from ostiary.masking.maskers import Edit, Flavour, TextStream
 from ostiary.model.errors import MaskingFailedError
 from ostiary.model.finding import Finding
 
-SEALED = "minted-credential"
-"""The name under which credentials are sealed for the tool."""
-
 VALUES_MAX = 10_000
 """Different values of one actor and session."""
 
@@ -37,12 +34,13 @@ PLACEHOLDER_MAX_BYTES = 6 + LABEL_MAX + 1 + _DIGITS_MAX + 6
 """The longest placeholder with both brackets written out, which is the most a stream holds back."""
 
 _FORMAT = 1
+_Key = tuple[str, bytes, bool]
+"""(label, value, whether it is sealed for the tool)"""
 
 
 def label_of(name: str) -> str:
-    """A rule's or detector's name in the alphabet of placeholders, `[a-z0-9-]`; never empty, never `SEALED`."""
-    label = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")[:LABEL_MAX].rstrip("-")
-    return f"own-{label}" if label == SEALED else label or "value"
+    """A rule's or detector's name in the alphabet of placeholders, `[a-z0-9-]`; never empty."""
+    return re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")[:LABEL_MAX].rstrip("-") or "value"
 
 
 class PlaceholderNumbers:
@@ -96,24 +94,27 @@ class Placeholders:
     def __init__(self, numbers: PlaceholderNumbers | None = None) -> None:
         """`numbers` are those of the actor, shared by all their sessions."""
         self._numbers = numbers or PlaceholderNumbers()
-        self._placeholders: dict[tuple[str, bytes], bytes] = {}
-        self._values: dict[bytes, bytes] = {}
+        self._placeholders: dict[_Key, bytes] = {}
+        self._values: dict[bytes, tuple[bytes, bool]] = {}
         self._kept = 0
         self.bytes_held = 0
         """Of all values together."""
         self.sealed_count = 0
         """How many of the values are sealed for the tool."""
 
-    def placeholder_for(self, detector: str, value: bytes, flavour: Flavour = Flavour.TEXT) -> bytes:
-        """The same for the same detector and value, numbered in order of first appearance.
+    def placeholder_for(
+        self, detector: str, value: bytes, flavour: Flavour = Flavour.TEXT, *, sealed: bool = False
+    ) -> bytes:
+        """The same for the same detector (or rule) and value, numbered in order of first appearance.
 
         A value that was found in a text of flavour JSON is written as JSON source; what it says is what counts, so it
-        has the same placeholder wherever it stands. Raises `MaskingFailedError` when the mapping is full.
+        has the same placeholder wherever it stands. `sealed` is for values that the tool must not have. Raises
+        `MaskingFailedError` when the mapping is full.
         """
-        label = SEALED if detector == SEALED else label_of(detector)
+        label = label_of(detector)
         if flavour is Flavour.JSON:
             value = _unescaped(value)
-        known = self._placeholders.get((label, value))
+        known = self._placeholders.get((label, value, sealed))
         if known is not None:
             return known
         if len(self._values) >= VALUES_MAX or self.bytes_held + len(value) > VALUES_MAX_BYTES:
@@ -122,10 +123,12 @@ class Placeholders:
                 f"to {VALUES_MAX:,}, and {VALUES_MAX_BYTES // 1024 // 1024} MiB together.",
                 "Begin a new session in the tool, or let the masking rule find less.",
             )
-        return self._add(label, self._numbers.take(label), value)
+        return self._add((label, value, sealed), self._numbers.take(label))
 
-    def value_of(self, placeholder: bytes) -> bytes | None:
-        return self._values.get(placeholder)
+    def value_of(self, placeholder: bytes, *, sealed: bool = False) -> bytes | None:
+        """What stands behind it, if it was made for this direction."""
+        value, direction = self._values.get(placeholder, (None, sealed))
+        return value if direction is sealed else None
 
     @property
     def is_empty(self) -> bool:
@@ -152,7 +155,8 @@ class Placeholders:
     def to_bytes(self) -> bytes:
         """All values in the clear."""
         rows = [
-            (label, _number_of(placeholder), value.decode("latin-1")) for (label, value), placeholder in self._rows()
+            (label, _number_of(placeholder), value.decode("latin-1"), sealed)
+            for (label, value, sealed), placeholder in self._placeholders.items()
         ]
         return orjson.dumps({"v": _FORMAT, "values": rows})
 
@@ -164,9 +168,9 @@ class Placeholders:
         if not isinstance(document, dict) or document.get("v") != _FORMAT:
             raise ValueError("these are no placeholders")
         for row in document["values"]:
-            label, number, text = _checked_row(row)
+            label, number, text, sealed = _checked_row(row)
             placeholders._numbers.pass_over(label, number)
-            placeholders._add(label, number, text.encode("latin-1"))
+            placeholders._add((label, text.encode("latin-1"), sealed), number)
         placeholders._kept = placeholders.count
         return placeholders
 
@@ -176,26 +180,24 @@ class Placeholders:
     def __reduce__(self) -> NoReturn:
         raise TypeError("Placeholders are stored sealed only")
 
-    def _add(self, label: str, number: int, value: bytes) -> bytes:
+    def _add(self, key: _Key, number: int) -> bytes:
+        label, value, sealed = key
         placeholder = b"\xe2\x80\xb9%b:%d\xe2\x80\xba" % (label.encode("ascii"), number)
-        self._placeholders[label, value] = placeholder
-        self._values[placeholder] = value
+        self._placeholders[key] = placeholder
+        self._values[placeholder] = (value, sealed)
         self.bytes_held += len(value)
-        self.sealed_count += label == SEALED
+        self.sealed_count += sealed
         return placeholder
-
-    def _rows(self) -> list[tuple[tuple[str, bytes], bytes]]:
-        return list(self._placeholders.items())
 
 
 def _number_of(placeholder: bytes) -> int:
     return int(placeholder[:-3].rpartition(b":")[2])
 
 
-def _checked_row(row: object) -> tuple[str, int, str]:
+def _checked_row(row: object) -> tuple[str, int, str, bool]:
     match row:
-        case [str() as label, int() as number, str() as text] if number > 0:
-            return label, number, text
+        case [str() as label, int() as number, str() as text, bool() as sealed] if number > 0:
+            return label, number, text, sealed
         case _:
             raise ValueError("these are no placeholders")
 
@@ -209,7 +211,6 @@ _NUMBER = rb"[1-9][0-9]{0,%d}" % (_DIGITS_MAX - 1)
 _OVER_BYTES = re2.Options()
 _OVER_BYTES.encoding = re2.Options.Encoding.LATIN1
 _OPENING = b"\xe2\x80\xb9"
-_SEALED_LABEL = SEALED.encode()
 
 
 class _Brackets:
@@ -287,9 +288,7 @@ class PlaceholderRestorer:
 
     def value_of(self, label: bytes, number: bytes) -> bytes | None:
         """The value to put back, None where the placeholder is left."""
-        if (label == _SEALED_LABEL) is not self._sealed:
-            return None
-        return self._placeholders.value_of(b"\xe2\x80\xb9%b:%b\xe2\x80\xba" % (label, number))
+        return self._placeholders.value_of(b"\xe2\x80\xb9%b:%b\xe2\x80\xba" % (label, number), sealed=self._sealed)
 
     def _has_values(self) -> bool:
         sealed_count = self._placeholders.sealed_count
