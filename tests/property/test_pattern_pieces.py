@@ -10,11 +10,7 @@ from ostiary.masking.patterns import LONGEST_BYTES, Pattern, PatternError, compi
 from ostiary.masking.programs import Program
 
 ALPHABET = "abcABé‹1_- \n"
-ATOMS = (
-    ["a", "b", "c", "A", "é", "‹", "-"]
-    + [".", "[ab]", "[^a]", "[^é]", "[aé‹]", "[a-c1]", r"\d", r"\w", r"\S", r"[^\w-]"]
-    + ["abc", "aab", "(?s:.)", "(?i:b)"]
-)
+ATOMS = ("a b c A é ‹ - abc aab . [ab] [^a] [^é] [aé‹] [a-c1] " + r"\d \w \S [^\w-] (?s:.) (?i:b)").split()
 REPEATS = ("?", "*", "+", "{2}", "{0,2}", "{1,3}", "{2,}", "??", "*?", "+?", "{1,3}?")
 BUSY = settings(
     deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
@@ -106,13 +102,19 @@ def test_every_gate_finds_what_the_piece_finds(
 ) -> None:
     pattern, _, text = case
     data = (before + text + after).encode()
+    accepted = 0
     for gate in (pattern.gate, *pattern.shorter_gates()):
+        assert Program([gate]).find(data, 0)[0] >= 0
         database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        database.compile(expressions=[gate], ids=[0], elements=1, flags=hyperscan.HS_FLAG_DOTALL)
+        try:
+            database.compile(expressions=[gate], ids=[0], elements=1, flags=hyperscan.HS_FLAG_DOTALL)
+        except hyperscan.error:
+            continue  # too large
+        accepted += 1
         found: list[int] = []
         database.scan(data, match_event_handler=lambda _, start, end, flags, seen: seen.append(end), context=found)
         assert found
-        assert Program([gate]).find(data, 0)[0] >= 0
+    assert accepted
 
 
 @BUSY
