@@ -26,6 +26,7 @@ _COMMANDS = {
     "setup": ("setup", "setup", "Show how to point a tool at Ostiary."),
     "sessions": ("sessions", "sessions", "Look at what tools did, and replay it."),
     "approvals": ("approvals", "approvals", "See and answer requests that wait for a person."),
+    "mask": ("mask", "mask", "Try masking on a text, and see what it knows."),
     "audit": ("audit", "audit", "Verify, export and follow the audit log."),
     "doctor": ("doctor", "doctor", "Check this installation and say what to do."),
     "demo": ("demo", "demo", "Play the whole story with a local stand-in for Cursor's API."),
