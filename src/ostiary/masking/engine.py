@@ -12,6 +12,7 @@ from ostiary.masking.fields import FieldPaths
 from ostiary.masking.finder import Finder, Found
 from ostiary.masking.injected import DETECTOR as INJECTED
 from ostiary.masking.injected import MARK, InjectedSecretMatcher
+from ostiary.masking.json_members import flavour_behind
 from ostiary.masking.maskers import Flavour
 from ostiary.masking.patterns import PatternError
 from ostiary.masking.programs import Program
@@ -124,7 +125,7 @@ class Masker:
     def stream(self, place: str, before: bytes = b"", flavour: Flavour = Flavour.TEXT) -> MaskingStream:
         """A text channel is put together from pieces, so the injected secret is looked for again in it."""
         finder = self._finder if before else self._with_injected
-        judge = self._judge_in_json if flavour is Flavour.JSON else self._judge
+        judge = self._judge_in_json if flavour_behind(before, flavour) is Flavour.JSON else self._judge
         return MaskingStream(finder, judge, self._count, place, before)
 
     def replace_field(self, field: int, value: bytes, place: str) -> bytes | None:

@@ -18,6 +18,7 @@ import orjson
 import re2
 
 from ostiary.masking.fields import FieldPaths
+from ostiary.masking.json_members import flavour_behind
 from ostiary.masking.maskers import Edit, Flavour, TextStream
 from ostiary.model.errors import MaskingFailedError
 from ostiary.model.finding import Finding
@@ -278,7 +279,7 @@ class PlaceholderRestorer:
         )
 
     def stream(self, place: str, before: bytes = b"", flavour: Flavour = Flavour.TEXT) -> TextStream:
-        return _RestoringStream(self, flavour)
+        return _RestoringStream(self, flavour_behind(before, flavour))
 
     def replace_field(self, field: int, value: bytes, place: str) -> bytes | None:
         return None

@@ -190,6 +190,19 @@ def test_in_json_source_a_value_is_escaped(placeholders: Placeholders) -> None:
     assert said == {"a": 'a "quoted"\nline\\', "b": "".join(map(chr, range(32)))}
 
 
+@pytest.mark.parametrize(
+    ("before", "is_source"),
+    [(b'"arguments": "', True), (b'{"name":"f","arguments":"', True), (b'"arguments" : "', True),
+     (b'"partial_json":"', True), (b'"content": "', False), (b'"arguments": {"content": "', False), (b"", False)],
+)  # fmt: skip
+def test_arguments_in_a_json_document_are_json_source(
+    placeholders: Placeholders, before: bytes, is_source: bool
+) -> None:
+    stream = PlaceholderRestorer(placeholders).stream("body", before)
+    out = stream.feed("‹email:2›".encode()) + stream.finish()
+    assert out == (b'a \\"quoted\\"\\nline\\\\' if is_source else b'a "quoted"\nline\\')
+
+
 def test_an_escaped_backslash_is_no_bracket(placeholders: Placeholders) -> None:
     source = '{"a":"\\\\u2039email:1\\\\u203a","b":"\\\\\\u2039email:1\\u203a"}'
     said = json.loads(restored(placeholders, source, Flavour.JSON))
