@@ -4,37 +4,40 @@ import re
 from functools import cache
 from itertools import accumulate
 
-from ostiary.masking.checks.words import Words
+from ostiary.masking.checks.words import Words, listed
 
 _ISSUERS: tuple[tuple[str, str, tuple[int, ...], bool], ...] = (
     # (name, first digits, lengths, whether they tell enough to do without a word such as "card" in front)
-    ("visa", "4", (16,), True),
-    ("visa", "4", (13, 19), False),
+    ("visa", "4", (16, 19), True),
+    ("visa", "4", (13,), False),
     ("mastercard", "5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720", (16,), True),
     ("american express", "3[47]", (15,), True),
     ("discover", "6011|64[4-9]|65", (16,), True),
     ("diners", "30[0-5]|3095|36|38|39", (14,), True),
     ("jcb", "352[89]|35[3-8]", (16,), True),
-    ("jcb", "2131|1800", (15,), False),
-    ("unionpay", "62|81", (16,), True),
-    ("unionpay", "62|81", (17, 18, 19), False),
-    ("maestro", "5018|5020|5038|5893|6304|6759|676[1-3]", (16,), True),
-    ("maestro", "5018|5020|5038|5893|6304|6759|676[1-3]", (12, 13, 14, 15, 17, 18, 19), False),
+    ("jcb", "2131|1800", (15,), True),
+    ("unionpay", "62|81", (16, 17, 18, 19), True),
+    ("maestro", "5018|5020|5038|5893|6304|6759|676[1-3]", (16, 17, 18, 19), True),
+    ("maestro", "5018|5020|5038|5893|6304|6759|676[1-3]", (12, 13, 14, 15), False),
+    ("any issuer", "35|50|5[6-9]|6", (16,), False),
     ("elo, hipercard", "5067|5090|6277|6362|6363|6062", (16,), True),
     ("mir, rupay, troy, dankort, verve", "220[0-4]|60|508|82|9792|5019|5061", (16,), False),
 )
-_ISSUER_DIGITS = tuple(
-    (re.compile(digits.encode()), lengths, telling) for _, digits, lengths, telling in _ISSUERS
-)
+_ISSUER_DIGITS = tuple((re.compile(digits.encode()), lengths, telling) for _, digits, lengths, telling in _ISSUERS)
 _CARD_WORDS = Words(
-    "card pan cc visa amex jcb cvv debit credit mastercard maestro discover diners unionpay payment carte tarjeta"
-    " cartão cartao carta karte kreditkarte kort kaart karta カード 卡 카드 карт".split()
+    listed(
+        "card,pan,cc,visa,amex,jcb,cvv,debit,credit,mastercard,maestro,discover,diners,unionpay,payment,carte,tarjeta,"
+        "cartão,cartao,carta,karte,kreditkarte,kort,kaart,karta,カード,卡,카드,карт"
+    )
 )
 _ID_BEFORE = re.compile(
     rb"(?:id|ids|Id|ID|uuid|timestamp|ts|time|nonce|hash|seed|offset|size|sequence|seq|serial|sha|commit|version)"
     rb"[\"'`\\]{0,3}\s{0,3}[:=]\s{0,3}[\"'`\\]{0,3}$"
 )
-_LONGER_NUMBER_BEFORE = re.compile(rb"[0-9][.,]$|[0-9A-Fa-f]-$|[0-9]{4} $")
+_LONGER_NUMBER_BEFORE = re.compile(rb"[0-9][.,]$|[0-9A-Fa-f]-$")
+_GROUP_BEFORE = re.compile(rb"(?:^|[^0-9A-Za-z])[0-9A-Fa-f]{4,5}[ \n]$")
+"""Another cell of a table of numbers."""
+_NEIGHBOURS_APART = 16
 _DIGITS = re.compile(rb"[0-9]+")
 _CARD_DIGITS = (12, 19)
 _GROUPINGS = frozenset(((4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3)))
@@ -58,19 +61,27 @@ def payment_card(value: bytes, before: bytes) -> int:
 
 
 def _card_in_groups(value: bytes, runs: list[bytes], separator: bytes, before: bytes) -> int:
+    if separator == b" " and _GROUP_BEFORE.search(before):
+        return 0
     sizes = [len(run) for run in runs]
     ends = list(accumulate(sizes, lambda end, size: end + 1 + size))
     for count in range(min(len(runs), 5), 1, -1):
         end = ends[count - 1]
         if tuple(sizes[:count]) not in _GROUPINGS or value[:end] != separator.join(runs[:count]):
             continue
-        if len(runs) > count + 1 and sizes[count] == sizes[count + 1] == 4 or value[end : end + 1] == b".":
+        if len(runs) > count + 1 and sizes[count] == sizes[count + 1] == 4:
             return 0  # a table of numbers
         if value[end : end + 1] == b"-" and separator == b"-":
             return 0
-        if _is_card(b"".join(runs[:count]), before):
+        if not _counts_up(runs[:count]) and _is_card(b"".join(runs[:count]), before):
             return end
     return 0
+
+
+def _counts_up(runs: list[bytes]) -> bool:
+    """Whether three groups are close neighbours, as in a table of characters' codes."""
+    numbers = sorted({int(run) for run in runs})
+    return any(high - low <= _NEIGHBOURS_APART for low, high in zip(numbers, numbers[2:], strict=False))
 
 
 def _is_card(digits: bytes, before: bytes) -> bool:

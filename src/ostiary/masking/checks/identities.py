@@ -5,10 +5,16 @@ from collections.abc import Callable
 from datetime import date
 
 _NINO = re.compile(r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][0-9]{6}[A-D]", re.IGNORECASE)
-_PROVINCES = frozenset("11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82 83".split())
+_PROVINCES = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]")
 _RESIDENT_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _SG_WEIGHTS = (2, 7, 6, 5, 4, 3, 2)
-_SG_LETTERS = {"S": (0, "JZIHGFEDCBA"), "T": (4, "JZIHGFEDCBA"), "F": (0, "XWUTRQPNMLK"), "G": (4, "XWUTRQPNMLK"), "M": (3, "XWUTRQPNJLK")}
+_SG_LETTERS = {
+    "S": (0, "JZIHGFEDCBA"),
+    "T": (4, "JZIHGFEDCBA"),
+    "F": (0, "XWUTRQPNMLK"),
+    "G": (4, "XWUTRQPNMLK"),
+    "M": (3, "XWUTRQPNJLK"),
+}
 _TW_LETTERS = {letter: 10 + number for number, letter in enumerate("ABCDEFGHJKLMNPQRSTUVXYWZIO")}
 _MEDICARE_WEIGHTS = (1, 3, 7, 9, 1, 3, 7, 9)
 
@@ -19,10 +25,17 @@ def _gb_nino(text: str) -> bool:
 
 def _cn_resident(text: str) -> bool:
     """Province, date of birth, and the check character of GB 11643 (ISO 7064 Mod 11-2)."""
-    if text[:2] not in _PROVINCES or not _is_date(text[6:10], text[10:12], text[12:14]):
+    if not _PROVINCES.match(text) or not _is_date(text[6:10], text[10:12], text[12:14]):
         return False
     total = sum(weight * int(digit) for weight, digit in zip(_RESIDENT_WEIGHTS, text[:17], strict=True))
     return "10X98765432"[total % 11] == text[17].upper()
+
+
+def _kr_resident(text: str) -> bool:
+    """Date of birth, and a digit for sex and century. Numbers given out since October 2020 have no check digit."""
+    digits = text.replace("-", "")
+    century = {"9": "18", "0": "18", "1": "19", "2": "19", "5": "19", "6": "19"}.get(digits[6], "20")
+    return _is_date(century + digits[:2], digits[2:4], digits[4:6])
 
 
 def _sg_nric(text: str) -> bool:
@@ -83,6 +96,7 @@ IDENTITIES: dict[str, Callable[[str], bool]] = {
     "au_medicare": _au_medicare,
     "cn_resident": _cn_resident,
     "gb_nino": _gb_nino,
+    "kr_resident": _kr_resident,
     "hk_identity": _hk_identity,
     "id_nik": _id_nik,
     "my_nric": _my_nric,

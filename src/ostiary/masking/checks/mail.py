@@ -87,6 +87,4 @@ def _is_plausible(local: bytes, labels: list[bytes]) -> bool:
 def top_level_domains() -> frozenset[bytes]:
     """The names of the list beside this module."""
     text = files("ostiary.masking.checks").joinpath("top_level_domains.txt").read_text("utf-8")
-    return frozenset(
-        name.encode() for line in text.splitlines() if not line.startswith("#") for name in line.split()
-    )
+    return frozenset(name.encode() for line in text.splitlines() if not line.startswith("#") for name in line.split())

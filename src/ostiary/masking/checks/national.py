@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import NamedTuple, Protocol, cast
 
 from ostiary.masking.checks import identities
-from ostiary.masking.checks.words import Words
+from ostiary.masking.checks.words import Words, listed
 
 
 class Number(NamedTuple):
@@ -18,7 +18,7 @@ class Number(NamedTuple):
 
 
 def _row(validator: str, words: str = "") -> Number:
-    return Number(validator, tuple(word.strip() for word in words.split(",")) if words else ())
+    return Number(validator, listed(words))
 
 
 NATIONAL_NUMBERS: dict[str, Number] = {
@@ -28,14 +28,16 @@ NATIONAL_NUMBERS: dict[str, Number] = {
     "au-medicare": _row("au_medicare", "medicare"),
     "au-tfn": _row("au.tfn", "tfn,tax file"),
     "be-nn": _row("be.nn"),
-    "be-nn-named": _row("be.nn", "rijksregister,registre national,numéro national,numero national,nationaal nummer,niss,insz,nrn"),
+    "be-nn-named": _row(
+        "be.nn", "rijksregister,registre national,numéro national,numero national,nationaal nummer,niss,insz,nrn"
+    ),
     "bg-egn": _row("bg.egn", "egn,егн,единен граждански"),
     "br-cnpj": _row("br.cnpj"),
     "ca-sin": _row("ca.sin", "sin,nas,social insurance,social_insurance,assurance sociale"),
     "ch-ahv": _row("ch.ssn"),
     "ch-ahv-named": _row("ch.ssn", "ahv,avs,oasi,ahvn13,navs13,sozialversicherungsnummer,assurance sociale"),
     "cl-rut": _row("cl.rut"),
-    "cl-rut-named": _row("cl.rut", "rut,run,rol único,rol unico"),
+    "cl-rut-named": _row("cl.rut", "rut,rol único,rol unico"),
     "cn-ric": _row("cn_resident"),
     "cz-rc": _row("cz.rc"),
     "cz-rc-named": _row("cz.rc", "rodné číslo,rodne cislo,rodné čislo,rodne číslo,birth number,rodné"),
@@ -48,7 +50,9 @@ NATIONAL_NUMBERS: dict[str, Number] = {
     "es-nie": _row("es.nie"),
     "fi-hetu": _row("fi.hetu"),
     "fr-nir": _row("fr.nir"),
-    "fr-nir-named": _row("fr.nir", "nir,insee,sécurité sociale,securite sociale,sécu,numéro de sécu,social security,nss"),
+    "fr-nir-named": _row(
+        "fr.nir", "nir,insee,sécurité sociale,securite sociale,sécu,numéro de sécu,social security,nss"
+    ),
     "gb-nhs": _row("gb.nhs", "nhs"),
     "gb-nino": _row("gb_nino"),
     "gb-nino-named": _row("gb_nino", "nino,ni number,national insurance,national_insurance,ni no,insurance number"),
@@ -58,13 +62,13 @@ NATIONAL_NUMBERS: dict[str, Number] = {
     "id-nik": _row("id_nik", "nik,ktp,e-ktp,kependudukan"),
     "ie-pps": _row("ie.pps", "pps,ppsn,personal public service"),
     "il-idnr": _row("il.idnr", "teudat,ת.ז,תעודת זהות,israeli id,zehut"),
-    "in-aadhaar": _row("in_.aadhaar", "aadhaar,aadhar,adhaar,uidai,uid,आधार"),
+    "in-aadhaar": _row("in_.aadhaar", "aadhaar,aadhar,adhaar,uidai,आधार"),
     "in-pan": _row("in_.pan"),
     "is-kennitala": _row("is_.kennitala", "kennitala,kt,kennitölu"),
     "it-codice-fiscale": _row("it.codicefiscale"),
     "jp-my-number": _row("jp.in_", "my number,mynumber,my_number,マイナンバー,個人番号"),
-    "kr-rrn": _row("kr.rrn"),
-    "kr-rrn-named": _row("kr.rrn", "rrn,주민등록,주민번호,resident registration"),
+    "kr-rrn": _row("kr_resident"),
+    "kr-rrn-named": _row("kr_resident", "rrn,주민등록,주민번호,resident registration"),
     "lt-asmens-kodas": _row("lt.asmens", "asmens kodas,asmens_kodas,asmens,personal code,personal_code"),
     "lv-personas-kods": _row("lv.pvn", "personas kods,personas_kods,personas koda"),
     "mx-curp": _row("mx.curp"),
@@ -89,7 +93,10 @@ NATIONAL_NUMBERS: dict[str, Number] = {
     "tw-id": _row("tw_identity"),
     "ua-rntrc": _row("ua.rntrc", "рнокпп,іпн,rnokpp,ipn,rntrc"),
     "us-itin": _row("us.itin"),
-    "za-idnr": _row("za.idnr", "south african id,sa id,sa_id,rsa id,id number,id_number,idnumber,id no,identity number,identity_number"),
+    "za-idnr": _row(
+        "za.idnr",
+        "south african id,sa id,sa_id,rsa id,id number,id_number,idnumber,id no,identity number,identity_number",
+    ),
 }
 """By format, each its own check."""
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ostiary.masking.checks.words import Words
+from ostiary.masking.checks.numbering import is_given_out, is_given_out_abroad
+from ostiary.masking.checks.words import Words, listed
 
 
 class _Language(NamedTuple):
@@ -16,7 +17,7 @@ _ENGLISH = ("US", "GB", "AU", "IN", "ZA", "NZ", "IE", "SG")
 _GERMAN = ("DE", "AT", "CH")
 _EUROPE = ("FR", "IT", "ES", "NL", "BE", "PL", "SE", "PT")
 _LANGUAGES = tuple(
-    _Language(Words(words.split(",")), regions)
+    _Language(Words(listed(words)), regions)
     for words, regions in (
         ("rufnummer,handynummer,mobilnummer,mobiltelefon,handy,telefonnummer,durchwahl,festnetz", _GERMAN),
         ("téléphone,tél,portable,numéro", ("FR", "BE", "CH", "CA")),
@@ -33,23 +34,44 @@ _LANGUAGES = tuple(
         ("телефон,тел.,моб", ("RU", "UA", "KZ", "BG")),
         ("τηλέφωνο,κινητό", ("GR",)),
         ("הטלפון,טלפון,נייד", ("IL",)),
-        ("telepon,hp", ("ID", "MY")),
+        ("telepon,nomor hp", ("ID", "MY")),
         ("phone,tel,mobile,fax,whatsapp,msisdn,sms", (*_ENGLISH, *_GERMAN, *_EUROPE)),
         ("call me,call us,call,dial,contact number,contact no,text me,ring me,reach me,hotline", _ENGLISH),
     )
 )
 _ANY_LANGUAGE = Words(word for language in _LANGUAGES for word in language.words.words)
+_STRONG = Words(
+    word
+    for word in _ANY_LANGUAGE.words
+    if word not in ("call", "dial", "portable", "handy", "cell", "sms", "gsm", "numéro", "reach me", "fone", "hotline")
+)
+"""Words that other numbers do not follow."""
 TELEPHONE_WORDS = _ANY_LANGUAGE.words
 
 _NAMED_REACH = 28
-"""So few bytes stand between the word and a number that is not written like a telephone number."""
+"""So few bytes stand between the word and a number that is written in groups."""
 _SOMETHING_ELSE_BETWEEN = re.compile(
-    rb"[0-9\n]|id\b|_id|Id|hash|count|len|size|width|height|version|code|px|model|port|type|index|time|date", re.IGNORECASE
+    rb"[0-9\n]|id\b|_id|Id|hash|count|len|size|width|height|version|code|px|model|port|type|index|time|date",
+    re.IGNORECASE,
 )
-_NUMBER_BEFORE = re.compile(rb"[0-9]\s?[-./,:*]\s?$|[0-9A-Za-z][-+/*]$|[0-9] $|[$#@]$")
+_STRAIGHT_BETWEEN = re.compile(
+    rb"(?:[ _-]?(?:number|nummer|numero|num|nbr|no|nr|home|work|phone|is|s)\b\.?){0,2}[^0-9A-Za-z\n]{0,8}",
+    re.IGNORECASE,
+)
+"""What may stand between the word and bare digits."""
+_NOT_DIGITS = re.compile(rb"[^0-9]")
+_GROUP = re.compile(rb"[0-9]+(?=[^0-9]*$|[ ])")
+_GROUPS_TRIED = 5
+_KEY = re.compile(rb"[:=]")
+_DECIMAL = re.compile(rb"\+?[0-9]+\.[0-9]+")
+_NUMBER_BEFORE = re.compile(rb"[0-9][-./,:*]$|[0-9A-Za-z][-+/*]$|[0-9] $|[$#@]$")
 _EXTENSION = re.compile(rb"\s?(?:x|ext\.?|extension|#)\s?[0-9]{1,6}$", re.IGNORECASE)
 _NORTH_AMERICAN = re.compile(rb"(?:1[-. ])?\(?([2-9][0-9]{2})\)?[-. ]{0,2}([2-9][0-9]{2})[-. ][0-9]{4}")
 _DOTTED = re.compile(rb"[0-9]\.[0-9]")
+_WRITTEN = re.compile(
+    rb"\(?[0-9]{1,5}\)?(?:(?:[ ]?(?:[-/()]|\xe2\x80\x93)[ ]?|[ ])[0-9]{1,10}){1,5}|[0-9]{2,5}(?:\.[0-9]{2,4}){2,4}"
+)
+"""A number in groups."""
 _OWN_SHAPES = tuple(
     (re.compile(shape.encode()), region)
     for shape, region in (
@@ -75,15 +97,17 @@ _OWN_SHAPES = tuple(
 
 def phone_international(value: bytes, before: bytes) -> int:
     """The length of the number at the beginning of `value`, which begins with +."""
-    if _NUMBER_BEFORE.search(before):
+    number = _EXTENSION.sub(b"", value)
+    if _DECIMAL.fullmatch(number):
         return 0
-    for end in _ends(value, 7):
-        if _is_valid(value[:end], None):
-            return end
-    return 0
+    for end in _ends(number, 7):
+        if _is_valid(number[:end], None):
+            return len(value) if end == len(number) else end
+    # Numbers in examples are seldom given out.
+    return len(value) if _stands_right_in_front(before) and 8 <= _digit_count(number) <= 15 else 0
 
 
-def phone_encoded(value: bytes, before: bytes) -> int:
+def phone_encoded(value: bytes, _before: bytes) -> int:
     """Behind %2B."""
     return len(value) if _is_valid(b"+" + value, None) else 0
 
@@ -125,23 +149,35 @@ def phone_named(value: bytes, before: bytes) -> int:
     between = before[word_end:]
     if len(between) > _NAMED_REACH or _SOMETHING_ELSE_BETWEEN.search(between):
         return 0
+    straight = _STRAIGHT_BETWEEN.fullmatch(between) is not None
+    number = _EXTENSION.sub(b"", value)
     regions = tuple(
         dict.fromkeys(
             region for language in _LANGUAGES if language.words.found_in(before) for region in language.regions
         )
     )
-    for end in _ends(value, 7):
-        if any(_is_valid(value[:end], region) for region in regions):
-            return end
-    if value.isdigit():
-        return 0
-    # Numbers in examples are seldom given out: the word and the way it is written must do.
-    return next((end for end in _ends(value, 7) if _digit_count(value[:end]) <= 12), 0)
+    ends = [
+        end for end in _ends(number, 7) if (straight if number[:end].isdigit() else _WRITTEN.fullmatch(number, 0, end))
+    ]
+    for end in ends:
+        if any(_is_valid(number[:end], region) for region in regions):
+            return len(value) if end == len(number) else end
+    if _stands_right_in_front(before):
+        for end in ends:
+            if _digit_count(number[:end]) <= 15 and (not number[:end].isdigit() or (end >= 9 and _KEY.search(between))):
+                return len(value) if end == len(number) else end
+    return 0
+
+
+def _stands_right_in_front(before: bytes) -> bool:
+    """Whether a word for telephone does, one that other numbers do not follow. Then the way of writing is enough."""
+    word_end = _STRONG.end_in(before)
+    return word_end >= 0 and _STRAIGHT_BETWEEN.fullmatch(before, word_end) is not None
 
 
 def _ends(value: bytes, digits_min: int) -> Iterator[int]:
-    """Where a number that begins here may end: at the end, or at the end of a group of digits before it."""
-    for found in reversed(list(re.finditer(rb"[0-9]+", value))[-6:]):
+    """Where a number that begins here may end: at the end, or before a space that another group follows."""
+    for found in reversed(list(_GROUP.finditer(value))[-_GROUPS_TRIED:]):
         if _digit_count(value[: found.end()]) >= digits_min:
             yield found.end()
 
@@ -151,10 +187,5 @@ def _digit_count(text: bytes) -> int:
 
 
 def _is_valid(text: bytes, region: str | None) -> bool:
-    import phonenumbers
-
-    try:
-        number = phonenumbers.parse(text.replace(b"(0)", b"").decode(), region)
-    except phonenumbers.NumberParseException:
-        return False
-    return bool(phonenumbers.is_valid_number(number))
+    digits = _NOT_DIGITS.sub(b"", text.replace(b"(0)", b"")).decode()
+    return is_given_out_abroad(digits) if region is None else is_given_out(digits, region)

@@ -7,6 +7,11 @@ _BOUNDED_BYTES_MAX = 5
 """Words up to this length stand for themselves; longer ones may be part of a compound."""
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """The words of a text that has commas between them."""
+    return tuple(word.strip() for word in text.split(",")) if text else ()
+
+
 class Words:
     """`found_in` tells whether one of the words (lower case) is in a text, by whatever case and naming style."""
 
