@@ -9,14 +9,15 @@ from ostiary.protocols.json_text import view
 CONTEXT_BYTES = 80
 START = b"\n"
 """The context at the beginning of a text."""
-TOKEN_MAX_BYTES = 256
+TOKEN_MAX_BYTES = 1200
 """No number or word of JSON is taken to be longer."""
 
 _SIGNS = b" \t\r\n{}[],:\x1e"
 _SIGN = rb"(?:[ \t\r\n{}\[\],:\x1e]|\xef\xbb\xbf)"  # with what separates JSON sequences, and the byte order mark
-_NUMBER = rb"-?[0-9]{1,100}(?:\.[0-9]{1,80})?(?:[eE][-+]?[0-9]{1,40})?"
+_NUMBER = rb"-?[0-9]{1,600}(?:\.[0-9]{1,400})?(?:[eE][-+]?[0-9]{1,40})?"
 _WORD = rb"(?:%b|true|false|null|NaN|-?Infinity)" % _NUMBER
-_STARTS_ANEW = (b",", b"{", b"}", b"[", b"]")
+STARTS_ANEW = (b",", b"{", b"}", b"[", b"]")
+"""What ends the context of whatever stands before it."""
 
 
 def _longest(pattern: bytes) -> "re2._Regexp[bytes]":
@@ -29,7 +30,7 @@ def _longest(pattern: bytes) -> "re2._Regexp[bytes]":
 _REGULAR = _longest(rb"%b*(?:%b%b+)*" % (_SIGN, _WORD, _SIGN))
 _WHOLLY_REGULAR = _longest(rb"%b*(?:%b%b+)*%b?" % (_SIGN, _WORD, _SIGN, _WORD))
 _ANY_SIGN = re.compile(_SIGN)
-LONG_NUMBER = re.compile(rb"(?<![-+.0-9eE])-?[0-9]{12,100}(?:\.[0-9]{1,80})?(?:[eE][-+]?[0-9]{1,40})?")
+LONG_NUMBER = re.compile(rb"(?<![-+.0-9eE])-?[0-9]{12,600}(?:\.[0-9]{1,400})?(?:[eE][-+]?[0-9]{1,40})?")
 """In a regular gap: a number whose whole part is long enough to be that of a card or a telephone."""
 
 
@@ -60,10 +61,18 @@ def _end(found: "re2._Match[bytes] | None") -> int:
 def following(context: bytes, gap: bytes) -> bytes:
     """The context behind `gap`: the last bytes since the last string began, or since the last sign that begins a
     member, whichever came later. So a value has its key in its context, and a key has nothing."""
-    begin = max(map(gap.rfind, _STARTS_ANEW))
+    begin = _starts_anew(gap)
     if begin >= 0:
         return view(gap[begin:])[-CONTEXT_BYTES:]
     return (context + view(gap))[-CONTEXT_BYTES:]
+
+
+def _starts_anew(gap: bytes) -> int:
+    """Where its last sign is that begins a member, or -1."""
+    end = gap.rstrip(b" \t\r\n:")
+    if not end:
+        return -1
+    return len(end) - 1 if end[-1:] in STARTS_ANEW else max(map(gap.rfind, STARTS_ANEW))
 
 
 def context_behind(context: bytes, raw: bytes, flat: bytes) -> bytes:
@@ -72,6 +81,6 @@ def context_behind(context: bytes, raw: bytes, flat: bytes) -> bytes:
     if close < 0:
         return following(context, raw)
     gap = raw[close + 1 :]
-    if max(map(gap.rfind, _STARTS_ANEW)) >= 0:
+    if _starts_anew(gap) >= 0:
         return following(b"", gap)
     return following(view(raw[flat.rfind(b'"', 0, close) : close + 1])[-CONTEXT_BYTES:], gap)

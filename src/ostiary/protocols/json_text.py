@@ -33,6 +33,9 @@ _SIMPLE = {
     b"\\r": b"\r",
     b"\\t": b"\t",
 }
+_NO_QUOTES = bytes.maketrans(b'"', b"\x7f")
+_COVERED = bytes.maketrans(b"\x7f\b\f", b'""\\')
+_COVERING = (b"\x7f", b"\b", b"\f", b"\\b", b"\\f", b"\\u000", b"\\u007")
 _TO_ESCAPE = re.compile(rb'[\x00-\x1f"\\]|\xed[\xa0-\xbf][\x80-\xbf]')
 _ESCAPED = {
     **{bytes((code,)): b"\\u%04x" % code for code in range(0x20)},
@@ -48,36 +51,36 @@ def decode_string(raw: bytes) -> bytes:
     """`raw`, what stands between the quotes, with its escapes decoded: the same object when it has none."""
     if b"\\" not in raw:
         return raw
-    try:
-        text: str = orjson.loads(b'"%b"' % raw)
-        return text.encode()
-    except ValueError:
-        return _decode_lenient(raw)
+    return _decode_quoted(raw, raw)
 
 
-def view(raw: bytes) -> bytes:
+def view(raw: bytes, flat: bytes | None = None) -> bytes:
     """A stretch of JSON text with every escape decoded in its place and all quotes left standing: what any string in
-    it says, in one piece with what stands around it. `raw` itself when there is no backslash."""
+    it says, in one piece with what stands around it. `raw` itself when there is no backslash. `flat`, its `blanked`
+    text, makes it faster."""
     if b"\\" not in raw:
         return raw
+    if flat is not None and not any(sign in raw for sign in _COVERING):
+        # The blanks are the only escapes of their kind, so what they decode to tells what they cover.
+        return _decode_quoted(flat.translate(_NO_QUOTES), raw).translate(_COVERED)
     quoted = raw.replace(b"\\\\", b"\\u005c") if b"\\\\" in raw else raw
     if b'"' in quoted:
         # Every quote, escaped or not, becomes an escaped one: then it is all one string.
         quoted = (quoted.replace(b'\\"', b'"') if b'\\"' in quoted else quoted).replace(b'"', b'\\"')
+    return _decode_quoted(quoted, raw)
+
+
+def _decode_quoted(quoted: bytes, raw: bytes) -> bytes:
+    """What `quoted` says, which has no quote that is not escaped, else `raw`, which says the same."""
     try:
         text: str = orjson.loads(b'"%b"' % quoted)
         return text.encode()
     except ValueError:
-        return _decode_lenient(raw, quoted)
-
-
-def _decode_lenient(raw: bytes, quoted: bytes | None = None) -> bytes:
-    """With control characters, lone surrogates, bytes that are no UTF-8, unknown escapes. `quoted` says the same as
-    `raw` and has no quote that is not escaped."""
-    try:
-        text: str = json.loads((b'"%b"' % (raw if quoted is None else quoted)).decode(), strict=False)
+        pass
+    try:  # control characters and lone surrogates
+        text = json.loads((b'"%b"' % quoted).decode(), strict=False)
         return text.encode("utf-8", "surrogatepass")
-    except ValueError:
+    except ValueError:  # unknown escapes, and bytes that are no UTF-8
         return _ESCAPE.sub(_plain, raw)
 
 
@@ -105,18 +108,21 @@ def _written(found: re.Match[bytes]) -> bytes:
 
 
 def blanked(raw: bytes) -> bytes:
-    """`raw` with escaped backslashes and escaped quotes overwritten: every quote left is the border of a string, and
-    every backslash begins an escape. `raw` itself when there is nothing to overwrite."""
+    """`raw` with escaped backslashes and escaped quotes overwritten by other escapes: every quote left is the border of
+    a string, and every backslash begins an escape. `raw` itself when there is nothing to overwrite."""
     if b"\\" not in raw:
         return raw
     if b"\\\\" in raw:
-        raw = raw.replace(b"\\\\", b"..")
-    return raw.replace(b'\\"', b"..") if b'\\"' in raw else raw
+        raw = raw.replace(b"\\\\", b"\\f")
+    return raw.replace(b'\\"', b"\\b") if b'\\"' in raw else raw
 
 
 def unfinished(flat: bytes) -> int:
     """Where in `blanked` text an escape, a surrogate pair or a UTF-8 character begins that the end cuts off, or the
     length. At most 11 bytes from the end."""
+    end = flat[-_UNFINISHED_MAX_BYTES:]
+    if b"\\" not in end and end[-3:].isascii():
+        return len(flat)
     found = _UNFINISHED.search(flat, max(0, len(flat) - _UNFINISHED_MAX_BYTES))
     return len(flat) if found is None else found.start()
 

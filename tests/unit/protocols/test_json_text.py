@@ -24,6 +24,9 @@ WRITTEN = {
     rb"\ud83d\ud83d\ude00": b"\xed\xa0\xbd" + "😀".encode(),
     rb"\ude00\ud83d": b"\xed\xb8\x80\xed\xa0\xbd",
     rb"\\u0041\u0041": b"\\u0041A",
+    rb"\b\\\"\f": b'\b\\"\f',
+    rb"\u0008\u000C\u007f\\": b"\b\f\x7f\\",
+    b"\b\f\x7f\\n": b"\b\f\x7f\n",
     rb"\\\\\n": b"\\\\\n",
     rb"\u005cn\u005c": b"\\n\\",
     b"raw\nline\\n": b"raw\nline\n",
@@ -39,7 +42,9 @@ WRITTEN = {
 @pytest.mark.parametrize(("raw", "text"), WRITTEN.items())
 def test_a_string_is_decoded_as_parsers_do_and_what_they_refuse_stays(raw: bytes, text: bytes) -> None:
     assert decode_string(raw) == text
-    assert view(b'["' + raw + b' ",\n{"k":1}]') == b'["' + text + b' ",\n{"k":1}]'
+    document = b'["' + raw + b' ",\n{"k":"\\\\\\""}]'
+    assert view(document) == b'["' + text + b' ",\n{"k":"\\""}]'
+    assert view(document, blanked(document)) == view(document)
 
 
 @pytest.mark.parametrize(("raw", "text"), WRITTEN.items())

@@ -2,6 +2,7 @@
 strings and is not JSON is looked at as a text of its own, up to the next string."""
 
 from collections.abc import Iterator
+from itertools import accumulate
 
 from ostiary.gateway.bodies.open_text import OpenText
 from ostiary.masking.maskers import TextMasker
@@ -9,6 +10,7 @@ from ostiary.protocols.json_gaps import (
     CONTEXT_BYTES,
     LONG_NUMBER,
     START,
+    STARTS_ANEW,
     context_behind,
     following,
     is_stray,
@@ -111,7 +113,7 @@ class JsonStrings:
         """Mask a stretch of whole gaps and strings, and leave the context behind it."""
         before = self._context
         self._context = context_behind(before, raw, flat)
-        if not self._masker.suspects(before + view(raw)):
+        if not self._masker.suspects(before + view(raw, flat)):
             return raw
         edits = list(_Stretch(self._masker, self._place, before, raw, flat).edits())
         return splice(raw, edits) if edits else raw
@@ -126,11 +128,7 @@ class _Stretch:
         self._before = before
         self._raw = raw
         # Every string after a gap: the borders of gap, string, gap, string, … and a last gap.
-        self._borders = [-1]
-        at = -1
-        for part in flat.split(_QUOTE):
-            at += len(part) + 1
-            self._borders.append(at)
+        self._borders = list(accumulate(map((1).__add__, map(len, flat.split(_QUOTE))), initial=-1))
         self._clean: set[bytes] = set()
 
     def edits(self) -> Iterator[_JsonEdit]:
@@ -140,7 +138,8 @@ class _Stretch:
         """From what is suspected: each gap and string of the numbers from `low` to `high`."""
         if high - low <= _ONE_BY_ONE:
             for number in range(low, high):
-                yield from self._one(number)
+                if self._is_suspected(number):
+                    yield from self._one(number)
             return
         step = -(-(high - low) // _WAYS)
         for start in range(low, high, step):
@@ -151,10 +150,24 @@ class _Stretch:
     def _view(self, low: int, high: int) -> bytes:
         """With the string before the first gap, which may be a key."""
         borders = self._borders
-        end = min(borders[2 * high], len(self._raw)) if 2 * high < len(borders) else len(self._raw)
+        end = borders[2 * high] + 1 if 2 * high < len(borders) else len(self._raw)
         if low == 0:
-            return self._before + view(self._raw[: end + 1])
-        return view(self._raw[borders[2 * low - 1] : end + 1])
+            return self._before + view(self._raw[:end])
+        return view(self._raw[borders[2 * low - 1] : end])
+
+    def _is_suspected(self, number: int) -> bool:
+        """Many keys and small values come again and again; they are asked after once."""
+        start = self._borders[2 * number] + 1
+        if number == 0 or self._raw[start : start + 1] not in STARTS_ANEW:
+            seen = self._view(number, number + 1)
+        else:
+            seen = view(self._raw[start : self._borders[min(2 * number + 2, len(self._borders) - 1)]])
+        if seen in self._clean:
+            return False
+        if not self._masker.suspects(seen):
+            self._clean.add(seen)
+            return False
+        return True
 
     def _one(self, number: int) -> Iterator[_JsonEdit]:
         borders, raw = self._borders, self._raw
@@ -172,11 +185,7 @@ class _Stretch:
 
     def _string(self, before: bytes, written: bytes) -> Iterator[_JsonEdit]:
         text = decode_string(written)
-        asked = before + text
-        if asked in self._clean:
-            return
-        if not self._masker.suspects(asked):
-            self._clean.add(asked)
+        if not self._masker.suspects(before + text):
             return
         edits = self._masker.stream(self._place, before).cut(text, True)[1]
         if not edits:
