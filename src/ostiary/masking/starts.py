@@ -53,13 +53,20 @@ def prefixes_of(node: Node, *, ignore_case: bool) -> tuple[bytes, ...]:
 
     With `ignore_case` they are in lower case, for text in lower case.
     """
-    found = _apart(_grown(node, _Begun(frozenset(), frozenset((b"",))), ignore_case).all_closed().closed)
-    for length in range(PREFIX_MAX_BYTES - 1, _PREFIX_LEAST_BYTES - 1, -1):
-        if len(found) > PREFIXES_MAX:
-            found = _apart({prefix[:length] for prefix in found})
+    begun = _grown(node, _Begun(frozenset(), frozenset((b"",))), ignore_case).all_closed()
+    if begun.hopeless():
+        return ()
+    found = _apart(begun.closed)
     least = _PREFIX_LEAST_ALONE_BYTES if len(found) == 1 and not ignore_case else _PREFIX_LEAST_BYTES
-    enough = len(found) <= PREFIXES_MAX and all(len(prefix) >= least for prefix in found)
-    return tuple(found) if enough else ()
+    if any(len(prefix) < least for prefix in found):
+        return ()
+    if len({prefix[:_PREFIX_LEAST_BYTES] for prefix in found}) > PREFIXES_MAX:
+        return ()
+    length = PREFIX_MAX_BYTES
+    while len(found) > PREFIXES_MAX:
+        length -= 1
+        found = _apart({prefix[:length] for prefix in found})
+    return tuple(found)
 
 
 def _apart(prefixes: Collection[bytes]) -> list[bytes]:
