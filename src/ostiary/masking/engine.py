@@ -16,7 +16,7 @@ from ostiary.masking.json_members import flavour_behind
 from ostiary.masking.maskers import Flavour
 from ostiary.masking.patterns import PatternError
 from ostiary.masking.programs import Program
-from ostiary.masking.sources import Source, cached_pattern
+from ostiary.masking.sources import Source, byte_class, cached_pattern
 from ostiary.masking.text_stream import MaskingStream, Verdict
 from ostiary.model.errors import MaskingBlockedError, MaskingFailedError, OperatorError
 from ostiary.model.finding import Finding
@@ -242,7 +242,9 @@ def _format_source(row: Format) -> Source:
 
 @cache
 def _whole(pattern: str) -> Program:
-    return Program([], [rb"\A(?:%b)" % cached_pattern(pattern, False, None, None, None).piece.full])
+    compiled = cached_pattern(pattern, False, None, None, None)
+    tail = byte_class(compiled.tail) + b"*" if compiled.tail else b""
+    return Program([], [rb"\A(?:%b)%b" % (compiled.piece.full, tail)])
 
 
 def _matches_whole(pattern: str, value: bytes) -> bool:

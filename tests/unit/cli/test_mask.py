@@ -268,6 +268,25 @@ def test_the_rules_in_force_on_a_connection_are_tried(run: Run, room: Room, file
     assert err == "Note: No masking rule holds here.\n"
 
 
+@pytest.mark.parametrize(
+    ("matching", "result"),
+    [
+        ("ACME-1[0-9]+", "ACME-12345678 [masked:ids]"),
+        ("ACME-1", "[masked:ids] [masked:ids]"),
+        ("[0-9]+", "[masked:ids] [masked:ids]"),
+        (".+", "ACME-12345678 ACME-22345678"),
+    ],
+)
+def test_an_exception_matches_the_whole_of_what_was_found(
+    matching: str, result: str, run: Run, file: Callable[..., str]
+) -> None:
+    exception = f"{{reason: r, expires: never, matching: '{matching}'}}"
+    rule = f"{{name: ids, pattern: 'ACME-[0-9]{{8}}', where: [response], exceptions: [{exception}]}}"
+    rules = file(f"version: 1\nmasking: [{rule}]\n", "rules.yaml")
+    code, out, _ = run("test", file("ACME-12345678 ACME-22345678"), "--rules", rules, "--json")
+    assert (code, json.loads(out)["result"]) == (DONE, result)
+
+
 def test_an_unknown_connection_is_named_with_the_nearest(run: Run, room: Room, file: Callable[..., str]) -> None:
     code, out, err = run("test", file("x"), "--connection", "ones")
     assert (code, out) == (FAILED, "")
