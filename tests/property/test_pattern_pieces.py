@@ -12,6 +12,11 @@ from ostiary.masking.programs import Program
 ALPHABET = "abcABé‹1_- \n"
 ATOMS = ("a b c A é ‹ - abc aab . [ab] [^a] [^é] [aé‹] [a-c1] " + r"\d \w \S [^\w-] (?s:.) (?i:b)").split()
 REPEATS = ("?", "*", "+", "{2}", "{0,2}", "{1,3}", "{2,}", "??", "*?", "+?", "{1,3}?")
+CODES = st.one_of(
+    st.integers(0, 0x10FFFF),
+    st.integers(0, 0x2FF),
+    st.sampled_from([0x7F, 0x80, 0x7FF, 0x800, 0xFFF, 0x1000, 0xD7FF, 0xE000, 0xFFFF, 0x10000, 0x3FFFF, 0x40000]),
+)
 BUSY = settings(
     deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
@@ -71,6 +76,24 @@ def test_piece_and_tail_match_what_python_matches(both: tuple[Pattern, re.Patter
     assert 0 < pattern.piece.longest <= LONGEST_BYTES
     for text in texts:
         assert matches(with_tail(pattern), text.encode()) == (oracle.fullmatch(text) is not None)
+
+
+@BUSY
+@given(
+    st.lists(st.tuples(CODES, CODES).map(sorted), min_size=1, max_size=4), st.booleans(), st.lists(CODES, max_size=9)
+)
+def test_classes_have_the_characters_python_has_in_them(
+    ranges: list[list[int]], negated: bool, others: list[int]
+) -> None:
+    written = "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in ranges)
+    text = f"[^{written}]" if negated else f"[{written}]"
+    oracle = re.compile(text)
+    near = {code + step for span in ranges for code in span for step in (-1, 0, 1)} | {*others}
+    characters = [chr(code) for code in near if 0 <= code <= 0x10FFFF]
+    assume(any(map(oracle.fullmatch, characters)))  # an empty class is refused
+    piece = Program([], [compile_pattern(text).piece.full])
+    for character in characters:
+        assert piece.begins(character.encode("utf-8", "surrogatepass"), 0) == bool(oracle.fullmatch(character))
 
 
 @BUSY
