@@ -23,6 +23,8 @@ _UNFINISHED = re.compile(
     rb"(?:[\xc2-\xf4]|[\xe0-\xf4][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{2})\Z" % (_HEX, _HIGH, _HEX)
 )
 _UNFINISHED_MAX_BYTES = 11
+_PAIR = re.compile(rb"\\%b\\%b" % (_HIGH, _LOW))
+_PART_BYTES = 2048
 _SIMPLE = {
     b'\\"': b'"',
     b"\\\\": b"\\",
@@ -128,39 +130,79 @@ def unfinished(flat: bytes) -> int:
 
 
 class Offsets:
-    """From places in a decoded string to places in what was written. Ask in any order."""
+    """From places in a decoded string to places in what was written."""
+
+    __slots__ = ("_flat", "_parts", "_plain", "_raw", "_written")
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._flat = blanked(raw)
+        # Where parts of the text begin, decoded and written, as far as they have been measured.
+        self._plain = [0]
+        self._written = [0]
+        self._parts: dict[int, _Part] = {}
+
+    def before(self, offset: int) -> int:
+        """The place of this decoded byte; inside what an escape stands for, the escape's beginning."""
+        return self._place(offset, -1)
+
+    def behind(self, offset: int) -> int:
+        """The same, but inside what an escape stands for the escape's end."""
+        return self._place(offset, 0)
+
+    def _place(self, offset: int, side: int) -> int:
+        while self._plain[-1] <= offset and self._written[-1] < len(self._raw):
+            start = self._written[-1]
+            end = _between_escapes(self._flat, start + _PART_BYTES)
+            self._plain.append(self._plain[-1] + len(decode_string(self._raw[start:end])))
+            self._written.append(end)
+        number = bisect_right(self._plain, offset) - 1
+        start = self._written[number]
+        if number + 1 == len(self._written):
+            return start + offset - self._plain[number]
+        part = self._parts.get(number)
+        if part is None:
+            part = self._parts[number] = _Part(self._raw[start : self._written[number + 1]])
+        return start + part.place(offset - self._plain[number], side)
+
+
+class _Part:
+    """The escapes of a part: where each begins decoded, and begins and ends as it is written."""
 
     __slots__ = ("_plain", "_written")
 
     def __init__(self, raw: bytes) -> None:
-        """Takes time for every escape in `raw`: make it only where something is to be replaced."""
         self._plain: list[int] = []
         self._written: list[tuple[int, int, int]] = []
         shift = 0
-        for escape in _ESCAPE.finditer(raw) if b"\\" in raw else ():
+        for escape in _ESCAPE.finditer(raw):
             start, end = escape.span()
             length = len(_plain(escape))
             self._plain.append(start - shift)
             self._written.append((start, end, length))
             shift += end - start - length
 
-    def before(self, offset: int) -> int:
-        """The place of this decoded byte; inside what an escape stands for, the escape's beginning."""
+    def place(self, offset: int, side: int) -> int:
         number = bisect_right(self._plain, offset) - 1
         if number < 0:
             return offset
         start, end, length = self._written[number]
         inside = offset - self._plain[number]
-        return start if inside < length else end + inside - length
+        if inside >= length:
+            return end + inside - length
+        return start if inside == 0 or side < 0 else end
 
-    def behind(self, offset: int) -> int:
-        """The same, but inside what an escape stands for the escape's end."""
-        number = bisect_right(self._plain, offset) - 1
-        if number < 0:
-            return offset
-        start, end, length = self._written[number]
-        inside = offset - self._plain[number]
-        return start if inside == 0 else end + max(0, inside - length)
+
+def _between_escapes(flat: bytes, place: int) -> int:
+    """This place or one a few bytes before it, at which no escape, surrogate pair or character is cut."""
+    if place >= len(flat):
+        return len(flat)
+    for _ in range(3):
+        place -= flat[place] & 0xC0 == 0x80
+    begin = flat.rfind(b"\\", place - _UNFINISHED_MAX_BYTES, place)
+    if begin < 0:
+        return place
+    return begin - 6 if _PAIR.fullmatch(flat, begin - 6, begin + 6) is not None else begin
 
 
 def splice(raw: bytes, edits: Iterable[tuple[int, int, bytes]]) -> bytes:

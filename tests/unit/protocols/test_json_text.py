@@ -58,6 +58,17 @@ def test_every_decoded_byte_is_found_where_it_was_written(raw: bytes, text: byte
         assert offsets.before(start) <= offsets.behind(start)
 
 
+def test_places_far_into_a_long_text_are_found() -> None:
+    for unit, plain in WRITTEN.items():
+        for lead in range(12):
+            raw = b"x" * (2040 + lead) + (unit + b"y") * 300
+            offsets = Offsets(raw)
+            for number in (0, 1, 2, 150, 299):
+                at = 2040 + lead + number * (len(plain) + 1)
+                assert offsets.before(at) == 2040 + lead + number * (len(unit) + 1)
+                assert offsets.behind(at + len(plain) + 1) == 2040 + lead + (number + 1) * (len(unit) + 1)
+
+
 @pytest.mark.parametrize("text", ["", "plain", 'q"\\/\b\f\n\r\t\x00\x1f\x7f', "é€😀", "\ud83d x", "\ude00\ud83d"])
 def test_an_encoded_string_parses_to_the_text(text: str) -> None:
     raw = encode_string(text.encode("utf-8", "surrogatepass"))

@@ -66,15 +66,16 @@ class FieldCutter:
             raw, flat = raw[quote + 1 :], flat[quote + 1 :]
             self._long = False
             self._tail = _OTHER_KEY
+        piece = raw
         if self._tail:
             out = len(self._tail)
             raw, flat = self._tail + raw, blanked(self._tail) + flat
             self._tail = b""
         if self._due is None and self._value is None and not self._may_be_in(raw):
             self._pass_by(raw, flat)
-            yield Run(None, raw[out:] if out else raw)
+            yield Run(None, piece)
             return
-        yield from self._read(raw, flat, out)
+        yield from self._read(raw, flat, out, piece)
 
     def finish(self) -> Iterator[Run]:
         """The value that the end of the text cut off."""
@@ -102,7 +103,8 @@ class FieldCutter:
         else:
             self._long = True
 
-    def _read(self, raw: bytes, flat: bytes, out: int) -> Iterator[Run]:
+    def _read(self, raw: bytes, flat: bytes, out: int, piece: bytes) -> Iterator[Run]:
+        """`piece` is what of `raw` lies behind `out`."""
         at = 0
         while True:
             if self._value is None and self._due is not None:
@@ -136,7 +138,7 @@ class FieldCutter:
                 closing = flat.find(b'"', token.start() + 1)
                 self._keep(raw[token.start() : closing + 1 if closing >= 0 else at], closed=closing >= 0)
         if out < len(raw):
-            yield Run(None, raw[out:] if out else raw)
+            yield Run(None, raw[out:] if len(raw) - out < len(piece) else piece)
 
     def _key(self, written: bytes) -> int | None:
         key = decode_string(written).decode(errors="replace") if len(written) < KEY_MAX_BYTES else "\0"
