@@ -238,7 +238,7 @@ def test_a_plan_names_what_is_created_changed_and_removed() -> None:
         ),
         Change(
             "+", "masking", "persons",
-            "replace fields ssn, /users/*/mail in response on every connection that names it or no masking",
+            "replace fields ssn, /users/*/mail in response on connections that name it or say nothing of masking",
         ),
         Change("-", "masking", "people"),
     )  # fmt: skip

@@ -81,7 +81,7 @@ def _summary(entry: SecretReference | Connection | Rule | MaskingRule) -> str:
             return f"{entry.effect} {operations} on {on}"
         case MaskingRule():
             where = ", ".join(place for place in Where if place in entry.where)
-            on = ", ".join(entry.on) or "every connection that names it or no masking"
+            on = ", ".join(entry.on) or "connections that name it or say nothing of masking"
             return f"{entry.action} {_looked_for(entry)} in {where} on {on}"
 
 
