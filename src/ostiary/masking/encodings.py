@@ -113,18 +113,19 @@ class Spelling:
 
     def windows(self) -> Iterator[tuple[Piece, ...]]:
         """The units in stretches of nearly equal length, each looked for on its own."""
-        for start, end in pairwise((*_window_starts(len(self.units)), len(self.units))):
+        for start, end in pairwise((*window_starts(len(self.units)), len(self.units))):
             yield self.units[start:end]
 
 
-def _window_starts(units: int) -> tuple[int, ...]:
+def window_starts(units: int) -> tuple[int, ...]:
+    """Where each stretch of so many units begins."""
     windows = -(-units // WINDOW_UNITS)
     return tuple(units * number // windows for number in range(windows))
 
 
 def text_spelling(secret: Secret) -> Spelling:
     """Plain, percent-encoded (up to four times over), JSON- or C-escaped, as HTML character references."""
-    write = _character if _in_detail(secret) else _plain_character
+    write = _character if _in_detail(secret) else plain_character
     return Spelling(tuple(write(codes) for codes in _codes(secret)), _ANY_ESCAPE, _telling_bytes(secret))
 
 
@@ -147,11 +148,11 @@ def base64_spelling(secret: Secret, lead_bytes: int = 0, before: bytes = b"", af
     """
     in_detail = _in_detail(secret)
     text_bytes = lead_bytes + len(before) + len(secret.reveal_for_injection()) + len(after)
-    starts = _window_starts(_digits_of(text_bytes) - lead_bytes)
+    starts = window_starts(_digits_of(text_bytes) - lead_bytes)
     units = []
     for index, codes in enumerate(_base64_digits(secret, lead_bytes, before, after)):
         if in_detail or not codes.isalnum():
-            unit = _plain_character(codes)
+            unit = plain_character(codes)
         else:
             unit = one_of(codes)
         may_wrap = index not in starts and (in_detail or (lead_bytes + index) % 4 == 0)
@@ -216,7 +217,7 @@ def _character(codes: bytes) -> Piece:
     )
 
 
-def _plain_character(codes: bytes) -> Piece:
+def plain_character(codes: bytes) -> Piece:
     """Without what no encoder does to letters and digits."""
     if not codes.isalnum():
         return _character(codes)
@@ -258,6 +259,6 @@ def _hex_digit(values: Collection[int]) -> Piece:
 
 
 def _separated(pieces: Sequence[Piece], separator: Piece, any_piece: Piece, telling_units: int) -> Spelling:
-    starts = _window_starts(len(pieces))
+    starts = window_starts(len(pieces))
     units = tuple(piece if index in starts else in_turn([separator, piece]) for index, piece in enumerate(pieces))
     return Spelling(units, in_turn([separator, any_piece]), telling_units)

@@ -1,13 +1,16 @@
-"""Finding an injected credential on its way back, in bodies that stream and in whole header values.
+"""Finding an injected credential, or a telling part of it, on its way back, in bodies that stream and in whole header
+values.
 
 The output of a stream depends on its bytes and not on how they were cut. After each piece, `h` is the first position
 from which the rest is a match or could still become one. A match that begins before `h` can grow no further, so it is
-decided; everything from `h` on is held back and looked at again together with the next piece.
+decided; everything from `h` on is held back and looked at again together with the next piece. Some parts count only
+behind certain text: so much of what was let go is remembered.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ostiary.masking.echoes import Ending, beginnings, continuations, has_parts, stretches
 from ostiary.masking.encodings import (
     Spelling,
     base64_spelling,
@@ -16,14 +19,17 @@ from ostiary.masking.encodings import (
     utf16_base64_spelling,
     utf16_spelling,
 )
+from ostiary.masking.fillers import BEFORE_BYTES
 from ostiary.masking.pieces import Piece, in_turn
-from ostiary.masking.programs import Program
+from ostiary.masking.programs import NOWHERE, Program, Span
 from ostiary.model.connection import AuthForm, AuthScheme
 from ostiary.model.errors import OperatorError
 from ostiary.model.finding import Finding
 from ostiary.model.secret import Secret
 
 DETECTOR = "injected-secret"
+PARTIAL_DETECTOR = "partial_echo"
+"""For a part of a credential that is shorter than a stretch."""
 MARK = b"[masked:injected-secret]"
 _WIDE_MARK = b"\0".join(MARK[at : at + 1] for at in range(len(MARK)))
 """The mark in UTF-16, from the first character's byte to the last one's, as the match was."""
@@ -31,36 +37,68 @@ _STRETCHES_TOGETHER = 16
 
 
 class InjectedSecretMatcher:
-    """Knows how the given Secrets look in every spelling of `encodings`, and in the Basic credentials of `forms`.
+    """Knows how the given Secrets look in every spelling of `encodings`, in the Basic credentials of `forms`, and in
+    the parts of `echoes`.
 
     A Secret longer than a window is found in stretches, so a whole stretch of it is masked even without the rest.
     Compiling takes 20 ms and 4 MB for a credential of 24 characters, 0.2 s and 20 MB for one of 164, 1.5 s and 130 MB
     for 4,096: make it beside the event loop and keep it until a Secret changes.
     """
 
-    __slots__ = ("_continuing", "_telling", "_wanted", "hold_back_max_bytes")
+    __slots__ = (
+        "_continuing",
+        "_ending_codes",
+        "_ending_lasts",
+        "_endings",
+        "_longest",
+        "_parts",
+        "_stretches",
+        "_telling",
+        "_wanted",
+        "hold_back_max_bytes",
+    )
 
     def __init__(self, secrets: Sequence[Secret], forms: Sequence[AuthForm]) -> None:
         """Raises `OperatorError` for an empty Secret or one that cannot be compiled."""
         if any(len(secret.reveal_for_injection()) == 0 for secret in secrets):
             raise OperatorError("An empty secret cannot be masked.", "Give it a value of at least 8 characters.")
-        stretches = [
+        known = list(_distinct(secrets))
+        shown = [secret for secret in known if has_parts(secret)]
+        written = [
             _Stretch(units, spelling, continues=number > 0)
-            for secret in _distinct(secrets)
+            for secret in known
             for spelling in _spellings(secret, forms)
             for number, units in enumerate(spelling.windows())
         ]
-        self._wanted = Program([in_turn(stretch.units).full for stretch in stretches], _beginnings(stretches))
-        self._telling = Program([stretch.beginning(stretch.spelling.telling_units) for stretch in stretches])
-        self._continuing = Program([stretch.beginning(1) for stretch in stretches if stretch.continues])
-        self.hold_back_max_bytes = max((stretch.longest for stretch in stretches), default=0)
+        parts = [part for secret in shown for part in beginnings(secret)]
+        longer = [part for secret in shown for part in continuations(secret)]
+        self._wanted = Program(
+            [*(in_turn(stretch.units).full for stretch in written), *(part.full for part in [*parts, *longer])],
+            [*_beginnings(written), *(part.beginnings for part in [*parts, *longer])],
+        )
+        self._telling = Program(
+            [
+                *(stretch.beginning(stretch.spelling.telling_units) for stretch in written),
+                *(part.full for part in parts),
+            ]
+        )
+        self._continuing = Program([stretch.beginning(1) for stretch in written if stretch.continues])
+        self._stretches = Program([stretch for secret in shown for stretch in stretches(secret)])
+        self._parts = Program([part.full for part in parts])
+        self._endings = tuple(Ending(secret) for secret in shown)
+        self._ending_codes = bytes({code for ending in self._endings for code in ending.codes})
+        self._ending_lasts = tuple(ending.last for ending in self._endings)
+        self._longest = max(
+            [*(stretch.longest for stretch in written), *(part.longest for part in [*parts, *longer])], default=0
+        )
+        self.hold_back_max_bytes = max([self._longest, *(ending.longest for ending in self._endings)])
         """A stream never holds back more than this."""
         if not all(self._wanted.finds(secret) for secret in secrets):
             raise OperatorError("A secret cannot be masked.", "Replace it by another one.")
 
     def mask(self, data: bytes, place: str) -> tuple[bytes, tuple[Finding, ...]]:
         """`data`, the same object when it is clean, and what was found. For whole bodies and header values."""
-        if self._wanted.find(data, 0)[0] < 0:
+        if self.candidate(data, 0)[0] < 0:
             return data, ()
         stream = self.stream(place)
         masked = stream.feed(data) + stream.finish()
@@ -70,6 +108,60 @@ class InjectedSecretMatcher:
     def stream(self, place: str) -> "InjectedSecretStream":
         return InjectedSecretStream(self, place)
 
+    # -- for those who look for other things in the same text
+
+    def may_look_back(self, text: bytes) -> bool:
+        """Whether `candidate` could depend on what stands before this text. If so, ask it with that in front, at least
+        `BEFORE_BYTES` as far as there was so much; if not, the text alone tells."""
+        if text[-1:] in self._ending_codes:
+            return bool(text)
+        return any(last in text for last in self._ending_lasts)
+
+    def candidate(self, data: bytes, start: int) -> Span:
+        """The leftmost match or possible beginning of one at or after `start`; `(-1, -1)` when there is none.
+
+        An end equal to `len(data)` means that more could belong to it: nothing from its start on is decided while more
+        may come. Any other is a match that grows no further.
+        """
+        length = len(data)
+        hit = min((at for last in self._ending_lasts if (at := data.find(last, start)) >= 0), default=length)
+        if hit == length and (start >= length or data[-1] not in self._ending_codes):
+            return self._wanted.find(data, start)
+        # A match that begins at or before a place cannot reach beyond the longest one that begins there.
+        begin, end = self._wanted.find_within(data, start, hit + 1 + self._longest)
+        is_sure = 0 <= begin <= hit
+        first, last = NOWHERE
+        for ending in self._endings:
+            span = ending.candidate(data, start, begin if is_sure else length)
+            if span[0] >= 0 and (first < 0 or span[0] < first or (span[0] == first and span[1] > last)):
+                first, last = span
+        if first < 0 and not is_sure:
+            return self._wanted.find(data, start)
+        if first > hit and not is_sure:
+            begin, end = self._wanted.find_within(data, start, first + 1 + self._longest)
+        if first < 0 or 0 <= begin < first:
+            return begin, end
+        return first, max(end, last) if begin == first else last
+
+    def is_telling(self, data: bytes, start: int, follows_mark: bool) -> bool:
+        """Whether a candidate that reaches the end of a text that is over is to be masked: it is a match, or enough of
+        one. `follows_mark`: what stands right before it was masked for the injected secret."""
+        return (
+            self._telling.begins(data, start)
+            or (follows_mark and self._continuing.begins(data, start))
+            or any(ending.is_telling(data, start) for ending in self._endings)
+        )
+
+    def detector_of(self, data: bytes, start: int, end: int) -> str:
+        """`partial_echo` when the candidate is a part of a credential, `injected-secret` when it is a whole one, or one
+        that was cut off before it became a telling part."""
+        if self._stretches.begins(data, start):
+            return DETECTOR
+        part = self._parts.end_at(data, start) == end or any(
+            ending.covers(data, start, end) for ending in self._endings
+        )
+        return PARTIAL_DETECTOR if part else DETECTOR
+
     def __repr__(self) -> str:
         return "<InjectedSecretMatcher>"
 
@@ -77,52 +169,75 @@ class InjectedSecretMatcher:
 class InjectedSecretStream:
     """Masks one body or one text channel. Feed every piece, then `finish`, whether the end was clean or a cut."""
 
-    __slots__ = ("_after_mark", "_count", "_covered", "_held", "_length", "_matcher", "_place", "_wanted", "_written")
+    __slots__ = (
+        "_after_mark",
+        "_before",
+        "_covered",
+        "_held",
+        "_mark_detector",
+        "_mark_length",
+        "_matcher",
+        "_place",
+        "_sums",
+        "_wanted",
+        "_written",
+    )
 
     def __init__(self, matcher: InjectedSecretMatcher, place: str) -> None:
         self._matcher = matcher
         self._wanted = matcher._wanted
         self._place = place
+        self._before = b""  # the last of what is decided
         self._held = b""
         self._covered = 0  # so many of the held bytes are already behind a mark
         self._written = 0  # where in the bytes under work the output has come to
         self._after_mark = False
-        self._count = 0
-        self._length = 0
+        self._mark_detector = DETECTOR
+        self._mark_length = 0
+        self._sums = {DETECTOR: [0, 0], PARTIAL_DETECTOR: [0, 0]}  # how many bytes, how many marks
 
     def feed(self, data: bytes) -> bytes:
         """What can be let go: `data` itself, without a copy, when nothing is held back and nothing found."""
-        if self._held:
-            data = self._held + data
-        found = self._wanted.find(data, 0)
+        if self._held or self._matcher.may_look_back(data):
+            before = self._before
+            text = before + self._held + data
+            found = self._matcher.candidate(text, len(before))
+        else:
+            before = b""
+            text = data
+            found = self._wanted.find(data, 0)
         if found[0] < 0 and not self._held:
             if data:
                 self._after_mark = False
+                self._remember(text, len(text), len(before))
             return data
         pieces: list[bytes] = []
-        self._written = self._covered
+        self._written = len(before) + self._covered
         start, end = found
-        while start >= 0 and end < len(data):
-            self._mark(data, start, end, pieces)
-            start, end = self._wanted.find(data, start + 1)
+        while start >= 0 and end < len(text):
+            self._mark(text, start, end, pieces)
+            start, end = self._matcher.candidate(text, start + 1)
         if start < 0:
-            start = len(data)
-        self._let_go(data, start, pieces)
-        self._held = data[start:]
+            start = len(text)
+        self._let_go(text, start, pieces)
+        self._remember(text, start, len(before))
+        self._held = text[start:]
         self._covered = self._written - start
         return b"".join(pieces)
 
     def finish(self) -> bytes:
         """The rest. A beginning of a credential at the end is masked when it is long enough to tell."""
-        data, self._held = self._held, b""
-        self._written, self._covered = self._covered, 0
+        text = self._before + self._held
+        start = len(self._before)
+        self._written, self._covered, self._held = start + self._covered, 0, b""
         pieces: list[bytes] = []
-        start, end = self._wanted.find(data, 0)
-        while start >= 0 and self._written < len(data):
-            if end < len(data) or self._is_telling(data, start):
-                self._mark(data, start, end, pieces)
-            start, end = self._wanted.find(data, start + 1)
-        self._let_go(data, len(data), pieces)
+        start, end = self._matcher.candidate(text, start)
+        while start >= 0 and self._written < len(text):
+            follows_mark = self._after_mark and start == self._written
+            if end < len(text) or self._matcher.is_telling(text, start, follows_mark):
+                self._mark(text, start, end, pieces)
+            start, end = self._matcher.candidate(text, start + 1)
+        self._let_go(text, len(text), pieces)
         return b"".join(pieces)
 
     @property
@@ -131,36 +246,49 @@ class InjectedSecretStream:
         return len(self._held)
 
     def findings(self) -> tuple[Finding, ...]:
-        """One Finding for all that was masked so far, or none."""
-        if self._count == 0:
-            return ()
-        return (Finding(DETECTOR, self._place, self._length, self._count),)
-
-    def _is_telling(self, data: bytes, start: int) -> bool:
-        """Whether the beginning of a credential at the end of the stream is long enough, or goes on from a mark."""
-        follows_mark = self._after_mark and start == self._written
-        return self._matcher._telling.begins(data, start) or (
-            follows_mark and self._matcher._continuing.begins(data, start)
+        """One Finding for all whole credentials that were masked so far, one for all parts."""
+        return tuple(
+            Finding(detector, self._place, length, count)
+            for detector, (length, count) in self._sums.items()
+            if count > 0
         )
 
-    def _let_go(self, data: bytes, end: int, pieces: list[bytes]) -> None:
+    def _remember(self, text: bytes, end: int, repeated: int) -> None:
+        """Everything before `end` is decided. So many bytes of `text` were remembered before."""
+        if end >= BEFORE_BYTES:
+            self._before = text[end - BEFORE_BYTES : end]
+        else:
+            self._before = (self._before + text[repeated:end])[-BEFORE_BYTES:]
+
+    def _let_go(self, text: bytes, end: int, pieces: list[bytes]) -> None:
         if self._written < end:
-            pieces.append(data[self._written : end])
+            pieces.append(text[self._written : end])
             self._written = end
             self._after_mark = False
 
-    def _mark(self, data: bytes, start: int, end: int, pieces: list[bytes]) -> None:
+    def _mark(self, text: bytes, start: int, end: int, pieces: list[bytes]) -> None:
         """One mark stands for all matches that touch or overlap: the stretches of a long credential, or two Secrets
-        with a part in common."""
-        self._let_go(data, start, pieces)
-        if end <= self._written:
-            return
-        self._length += end - self._written
-        self._written = end
+        with a part in common. It counts as a part when it stands for nothing but parts."""
+        self._let_go(text, start, pieces)
+        detector = self._matcher.detector_of(text, start, end)
         if not self._after_mark:
-            pieces.append(_WIDE_MARK if data[start + 1 : start + 2] == b"\0" else MARK)
+            pieces.append(_WIDE_MARK if text[start + 1 : start + 2] == b"\0" else MARK)
             self._after_mark = True
-            self._count += 1
+            self._mark_detector, self._mark_length = detector, 0
+            self._add(detector, 0, 1)
+        elif detector == DETECTOR != self._mark_detector:
+            self._add(PARTIAL_DETECTOR, -self._mark_length, -1)
+            self._mark_detector = DETECTOR
+            self._add(DETECTOR, self._mark_length, 1)
+        if end > self._written:
+            self._mark_length += end - self._written
+            self._add(self._mark_detector, end - self._written, 0)
+            self._written = end
+
+    def _add(self, detector: str, length: int, count: int) -> None:
+        sums = self._sums[detector]
+        sums[0] += length
+        sums[1] += count
 
 
 @dataclass(frozen=True, slots=True)

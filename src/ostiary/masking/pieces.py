@@ -59,6 +59,16 @@ def _after(rest: Piece, first: Piece) -> Piece:
     )
 
 
+def loosely_in_turn(pieces: Sequence[Piece]) -> Piece:
+    """The same for pieces of which the first is never empty; its beginnings match a little more, so that each piece
+    stands in them once."""
+    return Piece(
+        b"".join(piece.full for piece in pieces),
+        pieces[0].beginnings + b"".join(b"(?:%b)?" % piece.beginnings for piece in pieces[1:]),
+        sum(piece.longest for piece in pieces),
+    )
+
+
 def either(pieces: Iterable[Piece]) -> Piece:
     """Any one of the pieces (at least one)."""
     choices = list(pieces)

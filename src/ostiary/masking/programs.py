@@ -14,6 +14,7 @@ from ostiary.model.errors import OperatorError
 from ostiary.model.secret import Secret
 
 Span = tuple[int, int]
+NOWHERE: Span = (-1, -1)
 
 _UNANCHORED: object = _re2.RE2.Anchor.UNANCHORED
 _ANCHORED: object = _re2.RE2.Anchor.ANCHOR_START
@@ -45,12 +46,20 @@ class Program:
         self._match = match
 
     def find(self, data: bytes, start: int) -> Span:
-        """The span of the leftmost match at or after `start`, `(-1, -1)` when there is none."""
+        """The span of the leftmost match at or after `start`, `NOWHERE` when there is none."""
         return self._match(_UNANCHORED, data, start, len(data))[0]
+
+    def find_within(self, data: bytes, start: int, limit: int) -> Span:
+        """The same, of those that end at or before `limit`."""
+        return self._match(_UNANCHORED, data, start, min(limit, len(data)))[0]
 
     def begins(self, data: bytes, start: int) -> bool:
         """Whether a match begins exactly at `start`."""
-        return self._match(_ANCHORED, data[start:], 0, len(data) - start)[0][0] == 0
+        return self._match(_ANCHORED, data, start, len(data))[0][0] == start
+
+    def end_at(self, data: bytes, start: int) -> int:
+        """Where the match that begins exactly at `start` ends; -1 when there is none."""
+        return self._match(_ANCHORED, data, start, len(data))[0][1]
 
     def finds(self, secret: Secret) -> bool:
         """Whether the plain credential itself is found. The first such question also readies the engine."""

@@ -106,10 +106,9 @@ def test_clean_input_is_the_same_object(kind: str) -> None:
 def test_near_misses_are_left_alone() -> None:
     key = KEYS["api key"]
     for near in (
-        key[:-1] + b"!",
-        b"!" + key[1:],
         key[:10] + b"_" + key[11:],
         key[::-1],
+        key[:8] + b"!" + key[9:18] + b"!",
         key.hex().encode()[:-1] + b"g",
     ):
         data = b'"' + near + b'"'

@@ -1,0 +1,252 @@
+"""Parts of a credential that an answer shows: `sk-ab***wxyz`, its first half, its last four characters.
+
+They are looked for in credentials of at least `LEAST_BYTES`, as text and in their own case:
+
+- the beginning, from eight bytes on and three beyond what the vendor puts in front (`sk-proj-`), whatever follows;
+- a shorter beginning of at least three bytes, a filler, and an ending of at least two bytes that ends a word;
+- an ending of at least eight bytes at the start of a word;
+- an ending of at least four bytes that ends a word, behind a filler or words such as `"last4": "`.
+
+A credential made of words (`correct-horse-battery-staple`) must not make ordinary text suspicious: of it only a
+beginning or ending of half its length counts, and of at least sixteen bytes.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from itertools import pairwise
+
+from ostiary.masking.encodings import DETAIL_UP_TO_BYTES, plain_character, window_starts
+from ostiary.masking.fillers import (
+    FILLER,
+    FILLER_SIGNS,
+    SPACE,
+    ends_word,
+    follows_filler,
+    follows_telling_words,
+    places_to_begin,
+    starts_word,
+)
+from ostiary.masking.pieces import Piece, in_turn, loosely_in_turn, one_of, optional
+from ostiary.masking.programs import NOWHERE, Program, Span
+from ostiary.model.secret import Secret
+
+LEAST_BYTES = 16
+"""Shorter credentials have no parts that could be told from other text."""
+
+_BEGINNING_LEAST = 8
+_BEYOND_PREFIX = 3
+_SHORT_BEGINNING_LEAST = 3
+_SHORT_ENDING_LEAST = 2
+_ENDING_LEAST = 4
+_LONE_ENDING_LEAST = 8
+_WORDY_LEAST = 16
+_ENDING_MOST = 128
+_PREFIX_WITHIN = 16
+_SEGMENTS = re.compile(rb"(?:(?:[A-Z]?[a-z]+|[A-Z]+)[0-9]*[-_])*")
+"""The vendor's part: names, perhaps numbered, each with a hyphen or underscore behind it."""
+_NOT_WORDS = re.compile(rb"[0-9][A-Za-z]|[a-z][A-Z]|[A-Za-z0-9]{16}")
+_SHOWN = re.compile(rb"[^%b]" % re.escape(FILLER_SIGNS))
+
+
+def has_parts(secret: Secret) -> bool:
+    """Whether parts of the credential are looked for."""
+    return len(secret.reveal_for_injection()) >= LEAST_BYTES
+
+
+def beginnings(secret: Secret) -> Iterator[Piece]:
+    """Beginnings of the credential shorter than the first stretch that is looked for whole."""
+    length = len(secret.reveal_for_injection())
+    least = _beginning_least(secret)
+    units = _units(secret, 0, min(length - 1, (*window_starts(length), length)[1]))
+    wordy = _is_wordy(secret)
+    if least <= len(units):
+        yield in_turn([*units[:least], *_further(units[least:])])
+    short = _short_beginning_least(secret)
+    if not wordy and short <= len(units):
+        beginning = in_turn([*units[:short], *_further(units[short:])])
+        yield loosely_in_turn([beginning, SPACE, FILLER, SPACE, _short_ending(secret)])
+
+
+def continuations(secret: Secret) -> Iterator[Piece]:
+    """Each stretch of a long credential that is looked for whole, and as much of the next one as there is."""
+    length = len(secret.reveal_for_injection())
+    starts = (*window_starts(length), length)
+    for start, end, last in zip(starts, starts[1:], starts[2:], strict=False):
+        yield in_turn([*_units(secret, start, end), _run(_units(secret, end, last - 1))])
+
+
+def stretches(secret: Secret) -> Iterator[bytes]:
+    """Expressions for the whole credential, or each stretch of a long one."""
+    length = len(secret.reveal_for_injection())
+    starts = (*window_starts(length), length)
+    for start, end in pairwise(starts):
+        yield b"".join(unit.full for unit in _units(secret, start, end))
+
+
+class Ending:
+    """Looks for the end of one credential, standing alone.
+
+    What it looks for has the last bytes of the credential in it, as they are. A text is searched for these first:
+    clean text costs no more than that.
+    """
+
+    __slots__ = ("_full", "_inside", "_lone_least", "_short", "codes", "last", "longest")
+
+    def __init__(self, secret: Secret) -> None:
+        wordy = _is_wordy(secret)
+        most = min(len(secret.reveal_for_injection()) - 1, _ENDING_MOST)
+        self._short = not wordy
+        self._lone_least = _half(secret) if wordy else _LONE_ENDING_LEAST
+        least = self._lone_least if wordy else _ending_least(secret)
+        self.last = secret.reveal_for_injection()[-min(least, 8) :]
+        self.codes = frozenset(secret.reveal_for_injection()[-most:])
+        self._full = Program([_endings(secret.reveal_for_injection()[-most:], least)])
+        self._inside = Program([], [_anything_in(secret.reveal_for_injection()[-most:])])
+        self.longest = most
+        # A text in which `last` does not occur and which ends in none of `codes` holds no ending and no part of one
+        # at its end.
+
+    def candidate(self, text: bytes, start: int, upto: int) -> Span:
+        """The leftmost ending, or place from which the text ends within one, that begins from `start` to `upto`."""
+        whole, cut = self._next(text, start, upto), self._cut(text, start, upto)
+        return cut if cut[0] >= 0 and (whole[0] < 0 or cut[0] <= whole[0]) else whole
+
+    def is_telling(self, text: bytes, place: int) -> bool:
+        """Whether what stands from this place to the end of the text is, or begins with, an ending; or so much of one
+        that it tells."""
+        return self._end_at(text, place) >= 0 or (
+            len(text) - place >= self._lone_least
+            and self._inside.begins(text, place)
+            and self._stands_alone(text, place)
+        )
+
+    def covers(self, text: bytes, start: int, end: int) -> bool:
+        """Whether this span is an ending, or at the end of the text a part of one."""
+        return self._full.end_at(text, start) == end or (end == len(text) and self._inside.begins(text, start))
+
+    def _next(self, text: bytes, start: int, upto: int) -> Span:
+        size = len(self.last)
+        at = text.find(self.last, start)
+        while at >= 0:
+            first, _ = self._full.find_within(text, max(start, at + size - self.longest), at + size + self.longest)
+            if first > upto or at - self.longest > upto:
+                break
+            if 0 <= first <= at:
+                for place in places_to_begin(text, first, min(at, upto)):
+                    end = self._end_at(text, place)
+                    if end >= 0:
+                        return place, end
+                start = at + 1
+            at = text.find(self.last, at + 1)
+        return NOWHERE
+
+    def _end_at(self, text: bytes, place: int) -> int:
+        """Where the ending that counts and begins here ends; -1 when there is none."""
+        if not self._stands_alone(text, place):
+            return -1
+        end = self._full.end_at(text, place)
+        if end - place >= self._lone_least:
+            return end
+        if end < 0 or not self._short or not ends_word(text, end):
+            return -1
+        return end if follows_filler(text, place) or follows_telling_words(text, place) else -1
+
+    def _cut(self, text: bytes, start: int, upto: int) -> Span:
+        """The text ends within an ending."""
+        length = len(text)
+        if start >= length or upto < length - self.longest or text[-1] not in self.codes:
+            return NOWHERE
+        first, _ = self._inside.find(text, max(start, length - self.longest))
+        if 0 <= first <= upto:
+            for place in places_to_begin(text, first, min(upto, length - 1)):
+                if self._stands_alone(text, place):
+                    return place, length
+        return NOWHERE
+
+    def _stands_alone(self, text: bytes, place: int) -> bool:
+        return starts_word(text, place) or (self._short and follows_filler(text, place))
+
+    def __repr__(self) -> str:
+        return "<Ending>"
+
+
+def _half(secret: Secret) -> int:
+    return max(_WORDY_LEAST, (len(secret.reveal_for_injection()) + 1) // 2)
+
+
+def _is_wordy(secret: Secret) -> bool:
+    """Words and numbers, each with something between: no letter follows on a digit, no capital on a small letter."""
+    return _NOT_WORDS.search(secret.reveal_for_injection()) is None
+
+
+def _prefix_bytes(secret: Secret) -> int:
+    found = _SEGMENTS.match(secret.reveal_for_injection()[:_PREFIX_WITHIN])
+    return 0 if found is None else found.end()
+
+
+def _beginning_least(secret: Secret) -> int:
+    least = max(_BEGINNING_LEAST, _prefix_bytes(secret) + _BEYOND_PREFIX)
+    return max(least, _half(secret)) if _is_wordy(secret) else least
+
+
+def _short_beginning_least(secret: Secret) -> int:
+    """Long enough that it does not consist of what fillers are made of."""
+    found = _SHOWN.search(secret.reveal_for_injection())
+    return max(_SHORT_BEGINNING_LEAST, len(secret.reveal_for_injection()) if found is None else found.end())
+
+
+def _ending_least(secret: Secret, least: int = _ENDING_LEAST) -> int:
+    found = _SHOWN.search(secret.reveal_for_injection()[::-1])
+    return max(least, len(secret.reveal_for_injection()) - 1 if found is None else found.end())
+
+
+def _units(secret: Secret, start: int, end: int) -> Sequence[Piece]:
+    """Of long credentials only as they are: escaped ways to write them would take too much."""
+    write = plain_character if len(secret.reveal_for_injection()) <= DETAIL_UP_TO_BYTES else one_of
+    return [write(bytes((code,))) for code in secret.reveal_for_injection()[start:end]]
+
+
+def _run(units: Sequence[Piece]) -> Piece:
+    """The first unit and as many of the following as there are."""
+    return reduce(lambda rest, unit: in_turn([unit, optional(rest)]), reversed(units))
+
+
+def _further(units: Sequence[Piece]) -> Sequence[Piece]:
+    """As many of the units as there are."""
+    return [optional(_run(units))] if units else []
+
+
+def _short_ending(secret: Secret) -> Piece:
+    most = min(len(secret.reveal_for_injection()) - 1, 64)
+    least = min(_ending_least(secret, _SHORT_ENDING_LEAST), most)
+    return Piece(
+        _endings(secret.reveal_for_injection()[-most:], least)
+        + (rb"\b" if secret.reveal_for_injection()[-1:].isalnum() else b""),
+        _anything_in(secret.reveal_for_injection()[-most:]),
+        most,
+    )
+
+
+def _endings(codes: bytes, least: int) -> bytes:
+    """An expression for every ending of at least so many bytes."""
+    always = b"".join(one_of((code,)).full for code in codes[len(codes) - least :])
+    return b"(?:%b)?%b" % (_suffixes(codes[: len(codes) - least]), always) if least < len(codes) else always
+
+
+def _suffixes(codes: bytes) -> bytes:
+    return reduce(lambda before, code: b"(?:%b)?%b" % (before, one_of((code,)).full), codes[1:], one_of(codes[:1]).full)
+
+
+def _prefixes(codes: bytes) -> bytes:
+    return reduce(
+        lambda after, code: b"%b(?:%b)?" % (one_of((code,)).full, after), codes[-2::-1], one_of(codes[-1:]).full
+    )
+
+
+def _anything_in(codes: bytes) -> bytes:
+    """An expression for every part of at least one byte: it lies in one half, or across the middle."""
+    if len(codes) == 1:
+        return one_of(codes).full
+    left, right = codes[: len(codes) // 2], codes[len(codes) // 2 :]
+    return b"(?:%b%b|%b|%b)" % (_suffixes(left), _prefixes(right), _anything_in(left), _anything_in(right))

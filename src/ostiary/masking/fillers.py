@@ -1,0 +1,135 @@
+"""What stands for the part of a credential that is not shown: stars, dots, bullets, an ellipsis, a bracketed word."""
+
+from collections.abc import Sequence
+
+from ostiary.masking.pieces import (
+    Piece,
+    any_case,
+    either,
+    in_turn,
+    literal,
+    one_of,
+    optional,
+    repeated,
+)
+from ostiary.masking.programs import Program
+
+BEFORE_BYTES = 48
+"""So far before an ending is looked for what makes it one: a filler, or words such as `ending in`."""
+
+_SIGNS = "\u2022\u25cf\u00b7\u2219\u2588"
+_ELLIPSES = "\u2026\u22ef\u2025"
+_HTML_SIGNS = (b"bull;", b"middot;")
+_HTML_ELLIPSES = (b"hellip;",)
+FILLER_SIGNS = b"#*+,-._xX"
+_FILLER_BYTE = rb"[#*-._xX\x80-\xff]"
+"""Few ranges keep the program small. Whatever else could be written with these bytes between two parts of one
+credential is a filler as well."""
+_IN_ESCAPES = rb"[#-&0-;A-\\a-x]"
+_IN_BRACKETS = rb"[ !*-;A-Z^-z\x80-\xff]"
+
+SPACE = optional(literal(b" "))
+
+
+def _escaped(characters: str, html_names: Sequence[bytes]) -> Piece:
+    """One of the characters as JSON, HTML or a query writes it."""
+    json_codes = [any_case(b"%04x" % ord(each)) for each in characters]
+    html_codes = [literal(b"#%d;" % ord(each)) for each in characters]
+    html_codes += [any_case(b"#x%x;" % ord(each)) for each in characters]
+    percents = [any_case(b"".join(b"%%%02x" % code for code in each.encode())) for each in characters]
+    return either(
+        [
+            in_turn([repeated(literal(b"\\"), 1, 4), literal(b"u"), either(json_codes)]),
+            in_turn([literal(b"&"), either([literal(name) for name in html_names] + html_codes)]),
+            *percents,
+        ]
+    )
+
+
+_ESCAPED_ELLIPSIS = _escaped(_ELLIPSES[0], _HTML_ELLIPSES)
+_ESCAPED_SIGN = _escaped("\u2022*", _HTML_SIGNS)
+_BRACKETED = in_turn(
+    [
+        either([one_of(b"[<({"), literal(b"&lt;"), any_case(b"\\u003c"), any_case(b"%5b"), any_case(b"%3c")]),
+        repeated(Piece(_IN_BRACKETS, _IN_BRACKETS, 1), 1, 40),
+        either([one_of(b"]>)}"), literal(b"&gt;"), any_case(b"\\u003e"), any_case(b"%5d"), any_case(b"%3e")]),
+    ]
+)
+FILLER = either(
+    [
+        repeated(Piece(_FILLER_BYTE, _FILLER_BYTE, 1), 2, 192),
+        in_turn([either([_ESCAPED_ELLIPSIS, _ESCAPED_SIGN]), repeated(Piece(_IN_ESCAPES, _IN_ESCAPES, 1), 0, 250)]),
+        _BRACKETED,
+    ]
+)
+"""At least two of the signs, up to 64 of those that take three bytes; or the same in escapes; or one bracketed word."""
+
+_LONG_FILLER = either(
+    [
+        either([repeated(literal(sign.encode()), 3, 3) for sign in "*.xX" + _SIGNS]),
+        repeated(_ESCAPED_SIGN, 3, 3),
+        either([literal(sign.encode()) for sign in _ELLIPSES]),
+        _ESCAPED_ELLIPSIS,
+        _BRACKETED,
+    ]
+)
+_AFTER_FILLER = Program([], [in_turn([_LONG_FILLER, SPACE]).full])
+_QUOTE = rb"(?:\\{0,3}[\"'`(])?"
+_TELLING_WORDS = rb"(?i:last|end|ends|ending|suffix|tail|hint|final)[A-Za-z0-9_ -]{0,16}"
+_AFTER_WORDS = Program([], [_TELLING_WORDS + _QUOTE + rb" {0,2}[:=]? {0,2}" + _QUOTE])
+_BREAK = Program([rb"\\[nrtbf]|%[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|[^0-9A-Za-z_]|[xX]"])
+_WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
+_HEX = frozenset(b"0123456789abcdefABCDEF")
+_X = frozenset(b"xX")
+
+
+def starts_word(text: bytes, place: int) -> bool:
+    """Whether no word goes on at this place; the letters of `\\n`, `%20` and `\\u0022` belong to none."""
+    return place == 0 or text[place - 1] not in _WORD or _follows_escape(text, place)
+
+
+def _follows_escape(text: bytes, place: int) -> bool:
+    code = text[place - 1]
+    if code in b"nrtbf" and place >= 2 and text[place - 2] == 0x5C:
+        return True
+    return code in _HEX and (
+        (place >= 3 and text[place - 3] == 0x25 and text[place - 2] in _HEX)
+        or (
+            place >= 6
+            and text[place - 6 : place - 4] == b"\\u"
+            and all(each in _HEX for each in text[place - 4 : place - 1])
+        )
+    )
+
+
+def places_to_begin(text: bytes, first: int, last: int) -> Sequence[int]:
+    """The places from `first` to `last` at which a word starts or a filler may have ended."""
+    places = {first}
+    begin, end = _BREAK.find_within(text, max(0, first - 6), last)
+    while begin >= 0:
+        places.update((begin + 1, end))
+        begin, end = _BREAK.find_within(text, begin + 1, last)
+    return sorted(place for place in places if first <= place <= last)
+
+
+def ends_word(text: bytes, place: int) -> bool:
+    """Whether no word goes on behind this place, as far as can be seen."""
+    return place == len(text) or text[place] not in _WORD or text[place - 1] not in _WORD
+
+
+def follows_filler(text: bytes, place: int) -> bool:
+    """Whether at least three signs, an ellipsis or a bracketed word stand right before this place."""
+    return (
+        place > 0
+        and (text[place - 1] in _X or starts_word(text, place))
+        and _AFTER_FILLER.find(text[max(0, place - BEFORE_BYTES) : place], 0)[0] >= 0
+    )
+
+
+def follows_telling_words(text: bytes, place: int) -> bool:
+    """Whether `"last4":"`, `ending in` or the like stands right before this place."""
+    return (
+        place > 0
+        and text[place - 1] not in _WORD
+        and _AFTER_WORDS.find(text[max(0, place - BEFORE_BYTES) : place], 0)[0] >= 0
+    )
