@@ -181,7 +181,7 @@ class _Value:
     def __init__(self, field: int, path: tuple[str, ...]) -> None:
         self._field = field
         self._path = path
-        self._kind = 0
+        self._kind = -1  # its first byte
         self._pieces: list[bytes] = []
         self._bytes = 0
         self._depth = 0
@@ -190,7 +190,7 @@ class _Value:
     def take(self, raw: bytes, flat: bytes, at: int) -> int:
         """Where the value ends, or -1 when it goes on. Raises `MaskingFailedError` when it is too large."""
         begin = at
-        if self._kind == 0:
+        if self._kind < 0:
             self._kind = flat[at]
             self._in_string = self._kind == 0x22
             at += self._in_string

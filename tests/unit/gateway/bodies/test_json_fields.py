@@ -96,7 +96,7 @@ def test_what_is_left_in_many_levels_takes_no_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "document", [b'{"ssn":"123', b'{"ssn":"123\\', b'{"ssn":{"a":1', b'{"ssn":12', b'{"ssn":"a\\"']
+    "document", [b'{"ssn":"123', b'{"ssn":"123\\', b'{"ssn":{"a":1', b'{"ssn":12', b'{"ssn":"a\\"', b'{"ssn":\0']
 )
 def test_a_value_that_is_cut_off_does_not_get_out(document: bytes) -> None:
     for size in (0, 1):
