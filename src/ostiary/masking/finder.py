@@ -8,10 +8,12 @@ source with a tail: what begins in the tail belongs to it.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ostiary.masking.gate import Gate, GateRow, PlaceGate
+from ostiary.masking.gate import GateRow, PlaceGate
 from ostiary.masking.injected import InjectedSecretMatcher
 from ostiary.masking.programs import Program
 from ostiary.masking.sources import Source
+from ostiary.masking.starts import PREFIX_MAX_BYTES
+from ostiary.masking.triggers import Triggers
 
 _TOGETHER = 16
 """So many patterns share one program: many more make the engine slow to compile."""
@@ -33,7 +35,6 @@ class Finder:
     __slots__ = (
         "_beginnings",
         "_folded_partials",
-        "_full",
         "_injected",
         "_longest_beginning",
         "_longest_prefixed",
@@ -41,15 +42,14 @@ class Finder:
         "_places",
         "_prefixed",
         "_sources",
+        "_triggers",
     )
 
     def __init__(self, sources: Sequence[Source], injected: InjectedSecretMatcher | None = None) -> None:
         """Raises `OperatorError` when the patterns cannot be compiled together."""
         self._sources = tuple(sources)
         self._injected = injected
-        self._full = Gate(
-            [GateRow(source.pattern.gate, number, source.pattern.ignore_case) for number, source in enumerate(sources)]
-        )
+        self._triggers = Triggers(self._sources)
         self._prefixed = [(source, len(prefix), prefix) for source in sources for prefix in source.pattern.prefixes]
         self._places = PlaceGate(
             [
@@ -83,35 +83,30 @@ class Finder:
 
     def suspects(self, text: bytes) -> list[int]:
         """Numbers of the sources that may be in this text or a part of it; the injected secret is not asked after."""
-        return self._full.scan(text)
+        return self._triggers.fired(text)
 
     def is_clean(self, before: bytes, text: bytes) -> bool:
-        """Whether nothing is in this text and nothing can begin in it. `before` is the byte in front of it."""
-        if self._full.scan(text):
+        """Whether nothing is in this text and nothing can begin in it. `before` is what stands in front of it."""
+        window = before + text
+        if self._triggers.fired(window):
             return False
         if self._injected is not None and self._injected.candidate(text, 0)[0] >= 0:
             return False
-        return self._pending(before + text, len(before)) == len(before) + len(text)
+        return self._pending(window, len(before)).begin == len(window)
 
-    def decide(self, window: bytes, start: int, final: bool) -> tuple[int, list[Found]]:
-        """How far the window is decided, and what was found from `start` on: by where its match began.
-
-        At least one byte stands before `start`. A `Found` may reach beyond the place that is decided.
-        """
-        searches = [
-            _Search(self._sources[number], window, start, final)
-            for number in sorted(set(self._full.scan(window[start:])))
-        ]
+    def decide(self, window: bytes, start: int, final: bool) -> "Decision":
+        """What was found from `start` on, by where its match began. At least one byte stands before `start`."""
+        searches = [_Search(self._sources[number], window, start, final) for number in self._triggers.fired(window)]
         if self._injected is not None:
             searches.append(_InjectedSearch(self._injected, window, start, final))
-        pending = len(window) if final else self._pending(window, start)
+        length = len(window)
+        pending = _Pending(length, length) if final else self._pending(window, start)
         found: list[Found] = []
         while True:
             search = min(searches, key=_Search.order, default=None)
-            if search is None or search.start >= pending:
-                return pending, found
-            if search.undecided:
-                return search.start, found
+            if search is None or search.undecided or search.start >= pending.begin:
+                next_start = search.start if search is not None else length
+                return Decision(min(pending.begin, next_start, length), min(pending.value, next_start, length), found)
             match = search.take()
             if match is None:
                 continue
@@ -119,57 +114,81 @@ class Finder:
             if match.source is None or not match.source.has_tail:
                 continue
             if match.tail:
-                return len(window), found
+                return Decision(length, length, found)
             for each in searches:
                 each.skip_to(match.end)
-            if pending < match.end:
+            if pending.begin < match.end:
                 pending = self._pending(window, match.end)
 
-    def _pending(self, window: bytes, start: int) -> int:
-        """The first place from which something could still begin and go on beyond the end, or the end."""
-        length = len(window)
-        earliest = length
+    def _pending(self, window: bytes, start: int) -> "_Pending":
+        """What could still begin and go on beyond the end of the window."""
+        begin = value = length = len(window)
         if start >= length:
-            return length
+            return _Pending(begin, value)
         if self._beginnings:
             look_from = max(start, length - self._longest_beginning) - 1
             for program in self._beginnings:
-                begin = program.find(window, look_from)[0]
-                if 0 <= begin < earliest - 1:
-                    earliest = begin + 1
+                place = program.find(window, look_from)[0] + 1
+                if 0 < place < begin:
+                    begin = value = place
         if not self._prefixed:
-            return earliest
-        for partials, tail in ((self._partials, window), (self._folded_partials, window[-16:].lower())):
+            return _Pending(begin, value)
+        for partials, tail in ((self._partials, window), (self._folded_partials, window[-PREFIX_MAX_BYTES:].lower())):
             for count in partials.lengths.get(tail[-1], ()):
-                forbidden = partials.forbidden.get(tail[-count:])
                 place = length - count
-                if forbidden is not None and start <= place < earliest and window[place - 1] not in forbidden:
-                    earliest = place
-                    break
+                if place < start:
+                    continue
+                sides = partials.forbidden.get(tail[-count:])
+                if sides is None:
+                    continue
+                any_side, value_side = sides
+                if place < begin and window[place - 1] not in any_side:
+                    begin = place
+                if place < value and value_side is not None and window[place - 1] not in value_side:
+                    value = place
         look_from = max(start, length - self._longest_prefixed)
-        for number, end in self._places.scan(window[look_from:] if look_from else window):
+        for number, end in self._places.scan(window[look_from:]):
             source, count, _ = self._prefixed[number]
             place = look_from + end - count
-            if place < earliest and source.may_begin(window, place):
-                earliest = place
-        return earliest
+            if (place < begin or place < value) and source.may_begin(window, place):
+                begin = min(begin, place)
+                value = min(value, source.earliest_value(window, place))
+        return _Pending(begin, value)
+
+
+class Decision(NamedTuple):
+    """From `restart` on the window must be looked at again together with what follows; what stands before `release`
+    and is not in `found` is no part of anything. A `Found` may reach beyond both."""
+
+    restart: int
+    release: int
+    found: list[Found]
+
+
+class _Pending(NamedTuple):
+    """Where the first match that may go on begins, and where its value, or that of a later one, can begin."""
+
+    begin: int
+    value: int
 
 
 class _Partials(NamedTuple):
     """Beginnings of prefixes: by their last byte the lengths they have, longest first, and for each the bytes that
-    must not stand before it."""
+    must not stand before it, and before one that its value begins with (None when there is none)."""
 
     lengths: dict[int, tuple[int, ...]]
-    forbidden: dict[bytes, frozenset[int]]
+    forbidden: dict[bytes, tuple[frozenset[int], frozenset[int] | None]]
 
 
 def _partial_prefixes(prefixes: Sequence[tuple[bytes, Source]]) -> _Partials:
-    forbidden: dict[bytes, frozenset[int]] = {}
+    forbidden: dict[bytes, tuple[frozenset[int], frozenset[int] | None]] = {}
     for prefix, source in prefixes:
+        left = source.pattern.left_forbidden
         for count in range(1, len(prefix)):
-            known = forbidden.get(prefix[:count])
-            left = source.pattern.left_forbidden
-            forbidden[prefix[:count]] = left if known is None else known & left
+            any_side, value_side = forbidden.get(prefix[:count], (left, None))
+            if not source.introduces:
+                value_side = left if value_side is None else value_side & left
+            forbidden[prefix[:count]] = (any_side & left, value_side)
     lengths: dict[int, set[int]] = {}
     for partial in forbidden:
         lengths.setdefault(partial[-1], set()).add(len(partial))

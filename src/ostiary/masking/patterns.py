@@ -61,11 +61,11 @@ class Pattern:
     """The prefixes are in lower case, to be looked for in text in lower case (ASCII)."""
     gate: bytes
     """A regular expression for Hyperscan (with DOTALL) or RE2 that matches within every match of the piece."""
-    _root: Node = field(repr=False)
+    root: Node = field(repr=False)
 
     def shorter_gates(self) -> Iterator[bytes]:
         """For when `gate` is refused as too large: each is smaller and finds more than the one before."""
-        gates = gates_of(self._root)
+        gates = gates_of(self.root)
         next(gates)
         return gates
 
@@ -80,13 +80,13 @@ class Pattern:
     @cached_property
     def value(self) -> _Match | None:
         """Takes a match apart; None when no group is named."""
-        if not has_mark(self._root):
+        if not has_mark(self.root):
             return None
         options = re2.Options()
         options.encoding = re2.Options.Encoding.LATIN1
         options.log_errors = False
-        options.max_mem = _MEMORY_LEAST + _MEMORY_PER_PLACE * places(self._root)
-        match: _Match = _re2.RE2(source(_with_tail(self._root, self.tail), capture=True), options).Match
+        options.max_mem = _MEMORY_LEAST + _MEMORY_PER_PLACE * places(self.root)
+        match: _Match = _re2.RE2(source(_with_tail(self.root, self.tail), capture=True), options).Match
         return match
 
 
@@ -135,7 +135,7 @@ def compile_pattern(
         prefixes=prefixes_of(root, ignore_case=written.ignore_case),
         ignore_case=written.ignore_case,
         gate=next(gates_of(root)),
-        _root=root,
+        root=root,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 
+from ostiary.masking.expressions import EMPTY, Chain, Marked, Node, piece_of, shortest
 from ostiary.masking.patterns import Pattern, PatternError, compile_pattern
 from ostiary.masking.programs import Program, Span
 
@@ -43,7 +44,7 @@ class Source:
         self.checks = tuple(checks)
         self.generic = generic
         self.longest = pattern.piece.longest
-        self._words = tuple(word.lower().encode() for word in context)
+        self.words = tuple(word.lower().encode() for word in context)
         self._lead = byte_class(_ALL - pattern.left_forbidden)
         self._trail = byte_class(_ALL - pattern.right_forbidden) if pattern.right_forbidden else b""
         self._run = bytes(pattern.tail)
@@ -71,6 +72,39 @@ class Source:
     def _beginning(self) -> Program:
         return Program([], [self.beginning])
 
+    @cached_property
+    def _introduction(self) -> Node | None:
+        """What stands before the value in every match."""
+        root = self.pattern.root
+        if isinstance(root, Chain):
+            for at, part in enumerate(root.parts):
+                if isinstance(part, Marked):
+                    return Chain(root.parts[:at])
+        return None
+
+    @property
+    def introduces(self) -> bool:
+        """Whether something stands before the value, which can be let go before it is known what follows."""
+        return self._introduction is not None
+
+    @cached_property
+    def _introduced(self) -> tuple[Program, Program, int]:
+        introduction = self._introduction or EMPTY
+        full = piece_of(introduction).full
+        return Program([full]), Program([], [full]), shortest(introduction)
+
+    def earliest_value(self, window: bytes, start: int) -> int:
+        """Where at the earliest the value of a match that begins at `start` can stand; the window's length when it
+        has not come yet."""
+        if not self.introduces:
+            return start
+        begun, ended, least = self._introduced
+        if not begun.begins(window, start):
+            return len(window)
+        return next(
+            (end for end in range(start + least, len(window)) if ended.find(window[start:end], 0)[0] == 0), len(window)
+        )
+
     @property
     def beginning(self) -> bytes:
         """Matches the byte before and what may stand at the end of a text that breaks off in the pattern."""
@@ -94,9 +128,9 @@ class Source:
         first, last = self.pattern.value_span(window[start:end])
         first, last = start + first, start + last
         before = window[max(0, first - CONTEXT_BYTES) : first]
-        if self._words:
+        if self.words:
             lowered = before.lower()
-            if not any(word in lowered for word in self._words):
+            if not any(word in lowered for word in self.words):
                 return None
         for check in self.checks:
             count = check(window[first:last], before)

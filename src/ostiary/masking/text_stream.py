@@ -72,6 +72,7 @@ class MaskingStream:
         "_count",
         "_covered",
         "_covered_by_injected",
+        "_decided",
         "_finder",
         "_held",
         "_held_from",
@@ -93,6 +94,7 @@ class MaskingStream:
         self._held_from = -len(before)  # where in the text the held bytes begin
         self._covered = 0  # everything before is out or behind a mark
         self._covered_by_injected = False
+        self._decided = 0
         self._spans: list[_Span] = []
         self._tail: _Tail | None = None
         self._waiting = b""  # what `feed` was given and has not put out
@@ -100,12 +102,13 @@ class MaskingStream:
 
     @property
     def held_bytes(self) -> int:
-        return len(self._held)
+        """How much is held back, of what `before` was not."""
+        return self._held_from + len(self._held) - self._decided
 
     def feed(self, text: bytes) -> bytes:
         if not self._held and self._tail is None and not self._spans:
             before = self._before
-            if self._finder.is_clean(before[-1:], text):
+            if self._finder.is_clean(before, text):
                 self._pass(text)
                 self._written = self._held_from
                 return text
@@ -120,6 +123,9 @@ class MaskingStream:
         waiting = self._waiting + text
         decided, edits = self.cut(text, final)
         origin = self._written
+        if not edits and not self._waiting and decided == origin + len(text):
+            self._written = decided
+            return text
         pieces: list[bytes] = []
         for edit in edits:
             pieces.append(waiting[self._written - origin : edit.start - origin])
@@ -135,11 +141,12 @@ class MaskingStream:
         if self._tail is not None:
             text = self._follow_tail(self._tail, text, final, edits)
             if self._tail is not None:
-                return self._covered, edits
+                self._decided = self._covered
+                return self._decided, edits
         window = self._before + self._held + text
         start = len(self._before)
         to_text = self._held_from - start
-        decided, found = self._finder.decide(window, start, final)
+        restart, release, found = self._finder.decide(window, start, final)
         tail: _Span | None = None
         for each in found:
             value = b"" if each.tail else window[each.start : each.end]
@@ -151,13 +158,14 @@ class MaskingStream:
                 tail = span
             else:
                 self._spans.append(span)
-        self._held = window[decided:]
-        self._held_from += decided - start
-        self._before = window[max(0, decided - HISTORY_BYTES) : decided]
-        self._settle(decided + to_text, edits, tail)
+        self._held = window[restart:]
+        self._held_from += restart - start
+        self._before = window[max(0, restart - HISTORY_BYTES) : restart]
+        self._settle(release + to_text, edits, tail)
         if tail is not None:
             self._begin_tail(tail, window[tail.start - to_text : tail.end - to_text], edits)
-        return max(decided + to_text, self._covered, 0), edits
+        self._decided = max(release + to_text, self._covered, self._decided)
+        return self._decided, edits
 
     def _pass(self, text: bytes) -> None:
         """Nothing in it: only remember what stands before what comes next."""
