@@ -10,7 +10,6 @@ from ostiary.masking.catalog import Format, load_formats
 from ostiary.masking.checks import CHECKS
 from ostiary.masking.fields import FieldPaths
 from ostiary.masking.finder import Finder, Found
-from ostiary.masking.injected import DETECTOR as INJECTED
 from ostiary.masking.injected import MARK, InjectedSecretMatcher
 from ostiary.masking.json_members import flavour_behind
 from ostiary.masking.maskers import Flavour
@@ -119,7 +118,7 @@ class Masker:
         self._exemptions = exemptions
         self._substitutes = substitutes
         self._counts: dict[_Key, list[int]] = {}
-        self.suspects: Callable[[bytes], bool] = self._finder.suspects  # type: ignore[assignment]
+        self.suspects = self._finder.suspects
         self.fields = FieldPaths([path for path, _ in named])
 
     def stream(self, place: str, before: bytes = b"", flavour: Flavour = Flavour.TEXT) -> MaskingStream:
@@ -163,7 +162,7 @@ class Masker:
     def _count(self, found: Found, action: Action, place: str, start: int, length: int, value: bytes) -> None:
         source = found.source
         if source is None:
-            key = (INJECTED, "", "", place, action)
+            key = (found.injected, "", "", place, action)
         else:
             key = (source.label, self._engine.rule_of[source].name, source.format, place, action)
         self._add(key, start, length, value)

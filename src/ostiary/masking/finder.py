@@ -20,13 +20,14 @@ _TOGETHER = 16
 
 
 class Found(NamedTuple):
-    """`source` is None for the injected secret. The value stands from `start` to `end`; `tail` tells that the end of
-    the text cut it off and it may go on."""
+    """`source` is None for the injected secret, of which `injected` names the detector. The value stands from `start`
+    to `end`; `tail` tells that the end of the text cut it off and it may go on."""
 
     source: Source | None
     start: int
     end: int
     tail: bool = False
+    injected: str = ""
 
 
 class Finder:
@@ -81,16 +82,17 @@ class Finder:
         twin._injected = injected
         return twin
 
-    def suspects(self, text: bytes) -> list[int]:
-        """Numbers of the sources that may be in this text or a part of it; the injected secret is not asked after."""
-        return self._triggers.fired(text)
+    def suspects(self, text: bytes) -> bool:
+        """Whether a source may be in this text or a part of it; the injected secret is not asked after."""
+        fired = self._triggers.fired(text)
+        return bool(fired) and any(self._sources[number].occurs(text) for number in fired)
 
     def is_clean(self, before: bytes, text: bytes) -> bool:
         """Whether nothing is in this text and nothing can begin in it. `before` is what stands in front of it."""
         window = before + text
         if self._triggers.fired(window):
             return False
-        if self._injected is not None and self._injected.candidate(text, 0)[0] >= 0:
+        if self._injected is not None and self._injected.candidate(window, len(before))[0] >= 0:
             return False
         return self._pending(window, len(before)).begin == len(window)
 
@@ -249,7 +251,7 @@ class _InjectedSearch(_Search):
         self._seek(start + 1)
         if end == len(self._window) and not self._matcher.is_telling(self._window, start, False):
             return None
-        return Found(None, start, end)
+        return Found(None, start, end, injected=self._matcher.detector_of(self._window, start, end))
 
     def _seek(self, place: int) -> None:
         self.start, self.end = self._matcher.candidate(self._window, place)

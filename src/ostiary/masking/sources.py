@@ -119,6 +119,14 @@ class Source:
             end -= 1
         return begin + 1, end
 
+    @cached_property
+    def _anywhere(self) -> Program:
+        return Program([self.pattern.piece.full])
+
+    def occurs(self, text: bytes) -> bool:
+        """Whether the pattern matches somewhere, whatever stands beside it."""
+        return self._anywhere.find(text, 0)[0] >= 0
+
     def may_begin(self, window: bytes, start: int) -> bool:
         """Whether a match that goes on to the end of the window and perhaps beyond begins exactly at `start`."""
         return self._beginning.begins(window, start - 1)
