@@ -25,6 +25,13 @@ class _Plan(NamedTuple):
     transform: str | None
     """What becomes of a number that begins with a trunk prefix and captures something."""
 
+    def holds_from_abroad(self, digits: str) -> bool:
+        """Without a trunk prefix, or with one that is written though it is not dialled."""
+        if self.significant.fullmatch(digits):
+            return True
+        found = self.trunk.match(digits) if self.trunk is not None and self.transform is None else None
+        return found is not None and self.significant.fullmatch(digits, found.end()) is not None
+
     def holds(self, digits: str) -> bool:
         if self.significant.fullmatch(digits):
             return True
@@ -49,7 +56,7 @@ def is_given_out_abroad(digits: str) -> bool:
     for count in _COUNTRY_CODE_DIGITS:
         plans = _plans(digits[:count])
         if plans:
-            return any(plan.holds(digits[count:]) for plan in plans)
+            return any(plan.holds_from_abroad(digits[count:]) for plan in plans)
     return False
 
 

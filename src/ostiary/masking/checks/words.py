@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-_BOUNDED_BYTES_MAX = 5
+_BOUNDED_MAX = 5
 """Words up to this length stand for themselves; longer ones may be part of a compound."""
 
 
@@ -19,9 +19,10 @@ class Words:
 
     def __init__(self, words: Iterable[str]) -> None:
         self.words = tuple(words)
-        plain = [word.encode() for word in self.words]
-        self._bounded = _either(_bounded(word) for word in plain if _is_short(word))
-        self._anywhere = _either(re.escape(word) for word in plain if not _is_short(word))
+        short = [word.encode() for word in self.words if _is_short(word)]
+        long = [word for word in self.words if not _is_short(word)]
+        self._bounded = re.compile(b"|".join(map(_bounded, short))) if short else None
+        self._anywhere = re.compile("|".join(map(re.escape, long))) if long else None
 
     def found_in(self, before: bytes) -> bool:
         return self.end_in(before) >= 0
@@ -30,12 +31,14 @@ class Words:
         """Where the last of the words in the text ends, -1 when there is none."""
         ends = [found.end() for found in self._bounded.finditer(before)] if self._bounded is not None else []
         if self._anywhere is not None:
-            ends.extend(found.end() for found in self._anywhere.finditer(before.lower()))
+            text = before.decode("utf-8", "ignore").lower()  # it may begin within a character
+            behind = [text[found.end() :] for found in self._anywhere.finditer(text)]
+            ends.extend(len(before) - len(rest.encode()) for rest in behind[-1:])
         return max(ends, default=-1)
 
 
-def _is_short(word: bytes) -> bool:
-    return len(word) <= _BOUNDED_BYTES_MAX and word.isascii()
+def _is_short(word: str) -> bool:
+    return len(word) <= _BOUNDED_MAX and word.isascii()
 
 
 def _bounded(word: bytes) -> bytes:
@@ -48,8 +51,3 @@ def _bounded(word: bytes) -> bytes:
             rb"(?<=[a-z])%b(?![a-z])" % title,
         )
     )
-
-
-def _either(choices: Iterable[bytes]) -> re.Pattern[bytes] | None:
-    body = b"|".join(choices)
-    return re.compile(body) if body else None
