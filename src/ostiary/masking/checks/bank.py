@@ -8,8 +8,8 @@ from ostiary.masking.checks.words import Words, listed
 
 _ISSUERS: tuple[tuple[str, str, tuple[int, ...], bool], ...] = (
     # (name, first digits, lengths, whether they tell enough to do without a word such as "card" in front)
-    ("visa", "4", (16, 19), True),
-    ("visa", "4", (13,), False),
+    ("visa", "4", (16,), True),
+    ("visa", "4", (13, 19), False),
     ("mastercard", "5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720", (16,), True),
     ("american express", "3[47]", (15,), True),
     ("discover", "6011|64[4-9]|65", (16,), True),

@@ -98,7 +98,7 @@ _OWN_SHAPES = tuple(
 def phone_international(value: bytes, before: bytes) -> int:
     """The length of the number at the beginning of `value`, which begins with +."""
     number = _EXTENSION.sub(b"", value)
-    if _DECIMAL.fullmatch(number):
+    if _DECIMAL.fullmatch(number) or b"/-" in number:  # such as `+132/-16` lines
         return 0
     for end in _ends(number, 7):
         if _is_valid(number[:end], None):
