@@ -62,6 +62,7 @@ def reason(text: str, **options: str | bool) -> str:
         ("[\u07fe-\u0801]", ["\u07fe", "\u07ff", "\u0800", "\u0801"], ["\u07fd", "\u0802"]),
         ("[\uffff-\U00010001]", ["\uffff", "\U00010000", "\U00010001"], ["\ufffe", "\U00010002"]),
         ("[\U0003ffff-\U00040000]", ["\U0003ffff", "\U00040000"], ["\U0003fffe", "\U00040001"]),
+        ("[^\\x00-`b-\U0010ffff]", ["a"], ["`", "b"]),
         (r"[\W_é]", ["_", "é", "-", "‹"], ["a", "5"]),
         ("Müller|José", ["Müller", "José"], ["Muller", "Jose"]),
         ("a(?:|b|c)d", ["ad", "abd", "acd"], ["abcd"]),
@@ -74,6 +75,7 @@ def reason(text: str, **options: str | bool) -> str:
         ("(?:)+a(?:){5}", ["a"], [""]),
         ("x{1200,1300}y", ["x" * 1200 + "y", "x" * 1300 + "y"], ["x" * 1199 + "y", "x" * 1301 + "y"]),
         ("(?:a{40}b){40}", [("a" * 40 + "b") * 40], [("a" * 40 + "b") * 39, ("a" * 40 + "b") * 41]),
+        ("(?:(?:a{9}b){9}c){15}", [("aaaaaaaaab" * 9 + "c") * 15], [("aaaaaaaaab" * 9 + "c") * 14]),
         ("(?:a{600}b){2,3}", [("a" * 600 + "b") * 2, ("a" * 600 + "b") * 3], ["a" * 600 + "b"]),
         ("[[a]x", ["[x", "ax"], ["x"]),
     ],
@@ -96,6 +98,7 @@ def test_letters_of_the_other_case_are_found_beyond_ascii_too() -> None:
     assert whole(pattern, "straße Ü É")
     assert not whole(pattern, "straße \u212a é")  # the Kelvin sign is not the letter K
     assert not whole(compile_pattern("é"), "É")
+    assert not whole(compile_pattern("ı", ignore_case=True), "I")
 
 
 def test_ignoring_case_in_the_text_is_the_same_as_the_option() -> None:
@@ -206,6 +209,8 @@ REFUSALS = {
     r"a.\b": ("needs a pattern that has only ASCII letters", "leave it out"),
     r"\bé": ("needs a pattern that has only ASCII letters", "leave it out"),
     r"ab?-?\b": ("needs a pattern that has only ASCII letters", "leave it out"),
+    r"a[a-]*\b": ("needs a pattern that has only ASCII letters", "leave it out"),
+    "a(?![éè])": ("not all of them", "name ASCII characters only"),
     r"a[a-]+\b": ("needs a pattern that has only ASCII letters", "leave it out"),
     "": ("nothing at all", "required"),
     "a*": ("nothing at all", r"\+ in place of \*"),
