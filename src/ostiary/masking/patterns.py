@@ -62,6 +62,7 @@ class Pattern:
     gate: bytes
     """A regular expression for Hyperscan (with DOTALL) or RE2 that matches within every match of the piece."""
     root: Node = field(repr=False)
+    """The piece as a tree."""
 
     def shorter_gates(self) -> Iterator[bytes]:
         """For when `gate` is refused as too large: each is smaller and finds more than the one before."""

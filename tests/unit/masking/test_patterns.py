@@ -349,6 +349,14 @@ def test_a_gate_that_hyperscan_refuses_can_be_replaced_by_the_beginning_of_it() 
     assert not hyperscan_finds(shorter, b"-aa-")
 
 
+def test_a_shorter_gate_finds_every_match() -> None:
+    found = b"-" + b"y" + b"x" * 1100 + b"c" * 9 + b"-"
+    gates = list(compile_pattern("yx{1100}(?:c{9}|d)").shorter_gates())
+    assert len(gates) == 5
+    assert all(hyperscan_finds(gate, found) for gate in gates)
+    assert len(list(compile_pattern("abc").shorter_gates())) == 1
+
+
 def test_the_last_gate_is_one_byte() -> None:
     *_, last = compile_pattern("(?:[ab]?c|é)x{900}").shorter_gates()
     assert last == rb"[\x61-\x63\xc3]"
