@@ -98,9 +98,7 @@ def _formats(document: Mapping[str, object], parts: Mapping[str, Mapping[str, st
     ]
 
 
-def _format(
-    row: Mapping[str, object], detector: str, parts: Mapping[str, str], source: str, index: int
-) -> Format:
+def _format(row: Mapping[str, object], detector: str, parts: Mapping[str, str], source: str, index: int) -> Format:
     place = f"{source}: {row.get('name') or f'formats[{index}]'}"
     _refuse_unknown(row, _ROW_KEYS, place)
     for key in _REQUIRED_KEYS:

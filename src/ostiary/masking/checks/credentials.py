@@ -7,124 +7,158 @@ follows `token:` must look generated.
 
 import base64
 import binascii
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from ostiary.masking.checks.randomness import (
+    has_digit,
+    has_letter,
+    is_counting,
+    is_hex,
+    is_uuid,
+    is_varied,
+    is_wordy,
+    word_bits,
+)
+
 Check = Callable[[bytes, bytes], int]
 
-_FILLER = re.compile(rb"([^0-9A-Za-z]|[xX])\1{4}|0{10}|\.\.\.|[<>{}]")
+_TELLING_BYTES = 4
+"""So many bytes of a vendor's prefix do not count when a value is looked through for filler."""
+_GENERATED_BYTES = 12
+_SURELY_GENERATED_BYTES = 16
+_GENERATED_HEX_BYTES = 16
+_PASSWORD_BYTES = 8
+
+_FILLER = re.compile(rb"([^0-9A-Za-z]|[xX])\1{4}|0{10}|\.\.\.")
+_FILLER_BYTES = b"xX0*.#"
+_TEMPLATE = re.compile(
+    rb"\$\{[\w.:?/-]*\}?|\{\{[\s\w.|:'\"()-]*\}\}|^\{[\w.!:]*\}|\{[A-Za-z_][\w.!:]*\}|\{\}|\{\d\}|^<|<[\w .:/-]{2,}>|"
+    rb"^\$[({A-Za-z_0-9]|%\([a-z_]+\)|^%[sdrv]$|^%[A-Za-z_]+%$|^@[A-Za-z_]+@$|^[*.]+$|\xe2\x80|\*{3}|\.\.\.|"
+    rb"\[[A-Z_ -]{3,}\]"
+)
 _PLACEHOLDER = re.compile(
-    rb"(?i)your|example|sample|place.?holder|change.?(?:me|it|this)|replace|redact|mask|dummy|fake|insert|foo|bar(?:$|[^a-z])|baz|"
-    rb"lorem|todo|fixme|hidden|removed|here|goes|my[_.-]?(?:api|secret|token|pass|key|client|access)|super[_.-]?secret|"
-    rb"secret|token|passwor[dt]|passwd|passw0rd|p4ssw|p@ssw|passphrase|api[_.-]?key|access[_.-]?key|credential|abcdef|qwerty|asdf|"
-    rb"1234|4321|deadbeef|none|null|undefined|invalid|expired|unknown|default|required|optional|wrong|correct|bogus|"
-    rb"test|demo|mock|stub|string|xxx|value|hunter2|letmein|admin|user|guest|root|anonymous"
+    rb"(?i)your|example|sample|place.?holder|change.?(?:me|it|this)|replace|redact|mask|dummy|fake|insert|foo|"
+    rb"bar(?:$|[^a-z])|baz|lorem|todo|fixme|hidden|removed|here|goes|my[_.-]?(?:api|pass|key|client|access)|secret|token|"
+    rb"passwor[dt]|passwd|passw0rd|p4ssw|p@ssw|passphrase|pass[_.-]?code|api[_.-]?key|access[_.-]?key|credential|abcd|"
+    rb"qwerty|asdf|1234|4321|deadbeef|none|null|undefined|invalid|expired|unknown|default|required|optional|wrong|"
+    rb"correct|bogus|test|demo|mock|stub|string|xxx|value|hunter2|letmein|admin|user|guest|anonymous|encrypt|sha\d|md5"
 )
-_TEMPLATE = re.compile(rb"[<>{}]|\$[({A-Za-z_0-9]|%\(|%[sdrv](?![0-9A-Za-z])|^%[A-Za-z_]+%$|^[*.]+$|\xe2\x80|\*{3}|\.\.\.")
-_EXPRESSION = re.compile(
-    rb"(?i)://|^[$@&*./~\\:=,;+-]|\(\)|\w\(|\w\[|^(?:self|this|os|process|env|settings?|config|conf|request|req|res|response|ctx|"
-    rb"args|opts|options|params|props|state|data|file|secrets?|vars?|local|global|module|system|import|await|new|return)[.:]"
+_PATH = re.compile(
+    rb"(?i)[a-z]://|^\.{1,2}/|^~/|^/[a-z][\w.-]*(?:/[\w.:-]+)*/?$|^[a-z]:\\|^\\\\|^--?[a-z-]+$|^[\w.-]+\.(?:com|org|net)$"
 )
-_WORD = re.compile(rb"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+|[^A-Za-z0-9]+|[A-Z]")
-_VOWELLED = re.compile(rb"(?i)[bcdfghjklmnpqrstvwxz]{0,3}(?:[aeiouy]{1,3}[bcdfghjklmnpqrstvwxz]{0,4})+")
-_HEX = re.compile(rb"[0-9a-f]+|[0-9A-F]+")
-_UUID = re.compile(rb"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
-_DIGIT = re.compile(rb"[0-9]")
+_CALL = re.compile(rb"^[\w.:>-]+\([\w, .'\"]*\)$|^[\w.]+\[[\w'\"-]*\]|\(\)|^=>|^[=,;)][\w .]*$")
+_SOURCE = re.compile(
+    rb"(?i)[(){}\[\]]|^[$@&*~!|^]|^(?:self|this|os|process|env|settings?|config|conf|request|req|res|response|ctx|args|"
+    rb"opts|options|params|props|state|data|file|secrets?|vars?|local|global|module|system|import|await|new|return)[.:]"
+)
+_DOTTED = re.compile(rb"[A-Za-z_]\w*(?:(?:\.|::|->|\?\.)[A-Za-z_]\w*)+")
+_DATE = re.compile(rb"(?:19|20)\d\d-\d\d-\d\d(?:[T ].*)?")
+_NAME = re.compile(rb"[A-Za-z_]+(?:[_.-][A-Za-z0-9]+)*\d{0,2}|[A-Z0-9]+(?:_[A-Z0-9]+)+")
 _LOWER = re.compile(rb"[a-z]")
 _UPPER = re.compile(rb"[A-Z]")
-_SYMBOL = re.compile(rb"[^0-9A-Za-z_.:/-]")
-_LETTER = re.compile(rb"[A-Za-z]")
-_DIGITS_APART = re.compile(rb"[0-9]+")
-_BARE_REST = re.compile(rb"[&;,?#](?:[A-Za-z_][\w.-]{0,40}[=:]|$).*$|[.,;:!?]+$", re.DOTALL)
-_KEY_NAME = re.compile(rb"([A-Za-z0-9_.-]+)[^A-Za-z0-9_]*$")
-_TYPED_KEY = re.compile(rb"([A-Za-z0-9_.-]+)\s{0,3}:\s{0,2}&?[A-Za-z_][\w.<>\[\], |&']{0,24}\s?=[^=]*$")
+_SYMBOL = re.compile(rb"[^0-9A-Za-z_.:/ -]")
+_REST = re.compile(rb"[&;,?#](?:[A-Za-z_][\w.-]{0,40}[=:]|$).*$|[.,;:!?)]+$", re.DOTALL)
+_KEY = re.compile(rb"([A-Za-z0-9_.-]+)[^A-Za-z0-9_]*$")
+_TYPED_KEY = re.compile(rb"([A-Za-z0-9_.-]+)[ \t]{0,3}:[ \t]{0,2}&?[A-Za-z_][\w.<>\[\], |&']{0,24}\s?=(?![=>])[^=]*$")
+_VALUE_ATTRIBUTE = re.compile(rb"([A-Za-z0-9_.-]+)\"\s+value=\"$")
 _PASSWORD_KEY = re.compile(rb"(?i)pass|pwd|kennwort|contrase|senha")
+_SECRET_KEY = re.compile(rb"(?i)pass|pwd|kennwort|contrase|senha|secret")
+_SPACED_KEY = re.compile(rb"[\w.-] {1,8}[@bBrRuUfFL$]{0,2}\\{0,3}[\"'`]$")
+_CODE_BYTES = re.compile(rb"[(){}\[\],;<>]")
 _OTHER_KEY = re.compile(
-    rb"(?i)(?:next|page|pagination|continuation|continue|sync|cancel(?:lation)?|csrf|xsrf|cursor|resume|skip|delta|partition|primary|foreign|"
-    rb"public|shard|sort|group|cache|idempotency|mask|pad|eos|bos|unk|sep|cls|stop|start|end|special|parse|lex)[a-z]{0,8}[_.-]?(?:token|key)s?(?:[_.-]|$)|"
-    rb"(?:ur[il]|file(?:name)?|path|dir|name|id|ids|type|kind|field|header|param|prefix|suffix|length|len|size|count|expir\w*|expires?_?(?:in|at)|ttl|regexp?|"
-    rb"pattern|label|hint|message|msg|errors?|text|title|desc\w*|class|env|var|arn|version|policy|algorithm|alg|format|provider|endpoint|"
-    rb"hash|hashed|digest|fingerprint|checksum|sha\d*|manager|store|location|ref|host|mode|scope|status|state|index|idx|enabled|required|"
-    rb"plural|ize[rd]?|izers?|ization)$"
+    rb"(?i)(?:next|page|pagination|continuation|continue|sync|cancel(?:lation)?|csrf|xsrf|cursor|resume|skip|delta|request|"
+    rb"action|partition|primary|foreign|public|shard|sort|group|cache|idempotency|mask|pad|eos|bos|unk|sep|cls|stop|start|"
+    rb"end|special|parse|lex)[a-z]{0,8}[_.-]?(?:token|key)s?(?:[_.-]|$)|"
+    rb"(?:ur[il]|file(?:name)?|path|dir|name|id|ids|type|kind|field|header|param|prefix|suffix|length|len|size|count|"
+    rb"expir\w*|expires?_?(?:in|at)|ttl|regexp?|pattern|label|hint|message|msg|errors?|text|title|desc\w*|class|env|var|"
+    rb"arn|version|policy|algorithm|alg|format|provider|endpoint|hash|hashed|digest|fingerprint|checksum|sha\d*|manager|"
+    rb"store|location|ref|host|mode|scope|status|state|index|idx|enabled|required|used|changed|date|time|plural|"
+    rb"ize[rd]?|izers?|ization)$"
 )
-_ENV_KEY = re.compile(rb"(?:^|[\s;&|])(?:export |ENV |ARG |set |-e )?[\"']?[A-Z][A-Z0-9_]{2,48}=[\"']?$")
-_LOGIN_FILLER = frozenset(
-    b"pass password passwd pwd pw passw0rd secret token user username name test guest root admin postgres mysql redis rabbitmq "
-    b"mongo example changeme change-me pass123 password123 tiger x xxx xxxx p s port apikey api_key key db database host "
-    b"x-oauth-basic dbpass dbpassword mypass mypassword mysecretpassword my-password my_password userpass hunter2 "
-    b"12345 123456 1234 bar baz pass1 pass2 pword passwort foo foobar some-password some_password secret123".split()
+_TIGHT_KEY = re.compile(
+    rb"(?:^|[\s;&?|\"'])(?:-D|-e)?[A-Za-z][\w.-]{1,48}=$|>$|^[ \t]*[\w.\"'-]+:[ \t]+$|\n[ \t]*[\w.\"'-]+:[ \t]+$"
 )
-_SAFE_LOGIN = re.compile(rb"[^\x00-\x1f\x7f]{1,256}:[^\x00-\x1f\x7f]{1,256}")
-
-
-def entropy_bits(value: bytes) -> float:
-    """Shannon's entropy of one byte of `value`, by how often each stands in it."""
-    length = len(value)
-    return -sum(count / length * math.log2(count / length) for count in Counter(value).values()) if length else 0.0
+_UUID_TOKEN = re.compile(
+    rb"(?i:(?:^|access|auth|api|bot|refresh|session|service|deploy|personal|private|security|app|user|x|my)[_.-]?token$)|"
+    rb"[A-Z]_TOKEN$"
+)
+_STOCK_PASSWORDS = frozenset(
+    b"pass password passwd pwd pw passw0rd secret token user username name test guest root admin postgres mysql redis "
+    b"rabbitmq mongo example changeme change-me pass123 password123 tiger x xxx xxxx p s port apikey api_key key db "
+    b"host database x-oauth-basic dbpass dbpassword mypass mypassword mysecretpassword my-password my_password "
+    b"userpass hunter2 12345 123456 1234 bar baz pass1 pass2 pword passwort foo foobar some-password some_password "
+    b"secret123".split()
+)
+_LOGIN = re.compile(rb"[^\x00-\x1f\x7f]{1,256}:[^\x00-\x1f\x7f]{1,256}")
 
 
 def not_filler(value: bytes, before: bytes) -> int:
     """All of it, unless it was typed to show where a credential goes: `ghp_xxxxxxxx`, `sk-ant-api03-...`."""
-    counts = Counter(value[4:])
-    worn = counts and max(counts[code] for code in b"xX0*.#") * 2 > len(value) - 4
-    return 0 if worn or _FILLER.search(value) else len(value)
+    return 0 if _is_filler(value, _TELLING_BYTES) else len(value)
 
 
 def not_placeholder(value: bytes, before: bytes) -> int:
     """All of it, unless it is a template or a word that stands for a secret."""
-    return 0 if _is_template(value) or value.lower() in _LOGIN_FILLER or not not_filler(value, before) else len(value)
+    return 0 if _is_template(value) or value.lower() in _STOCK_PASSWORDS or _is_filler(value) else len(value)
+
+
+def not_expression(value: bytes, before: bytes) -> int:
+    """All of it, unless it is code or a path that names where the secret is."""
+    return 0 if _is_source(value) else len(value)
 
 
 def random(value: bytes, before: bytes) -> int:
     """All of it when it has the entropy of a generated one; words, repeats and counting do not."""
-    if not not_filler(value, before) or _is_counting(value):
+    if _is_filler(value, _TELLING_BYTES) or is_counting(value):
         return 0
     body = value.rpartition(b"_")[2] if value.count(b"_") == 1 else value
-    return len(value) if _is_varied(body) and _DIGIT.search(body) else 0
+    return len(value) if has_digit(body) and (is_varied(body) or is_uuid(body)) else 0
 
 
 def mixed(value: bytes, before: bytes) -> int:
-    """All of it when it is random over letters and digits, and not the hexadecimal of a digest or words."""
-    if not random(value, before) or _HEX.fullmatch(value) or _wordy_share(value) > 0.6:
-        return 0
-    return len(value) if _LETTER.search(value) else 0
+    """All of it when it is random over letters and digits, and neither a digest in hexadecimal nor words."""
+    good = random(value, before) and has_letter(value) and not is_hex(value) and not is_wordy(value)
+    return len(value) if good else 0
 
 
 def bare_token(value: bytes, before: bytes) -> int:
     """What looks generated, less the punctuation behind it."""
-    value = _BARE_REST.sub(b"", value)
-    return len(value) if not _is_template(value) and _looks_generated(value) else 0
+    value = _REST.sub(b"", value)
+    return len(value) if not _is_template(value) and not _is_dotted_name(value) and _looks_generated(value) else 0
 
 
 def quoted_secret(value: bytes, before: bytes) -> int:
-    """A value in quotes: for a password anything but placeholders, expressions and plain words; else what is generated."""
+    """A value in quotes: as a password nearly anything but placeholders, code and words; else what looks generated."""
     key = _key_of(before)
-    if _OTHER_KEY.search(key) or _is_template(value) or _EXPRESSION.search(value):
+    if _OTHER_KEY.search(key) or _is_template(value) or _is_code(value):
         return 0
-    if _looks_generated(value) or (_PASSWORD_KEY.search(key) and _looks_like_password(value)):
-        return len(value)
-    return 0
+    if _CODE_BYTES.search(value) and (_SPACED_KEY.search(before) or not _SECRET_KEY.search(key)):
+        return 0
+    good = _looks_generated(value, key) or (_PASSWORD_KEY.search(key) and _looks_like_password(value))
+    return len(value) if good else 0
 
 
 def bare_secret(value: bytes, before: bytes) -> int:
     """The same without quotes, where most of what follows is code; up to what belongs to the text again."""
-    value = _BARE_REST.sub(b"", value)
+    ended_by = value[-1:]
+    value = _REST.sub(b"", value)
     key = _key_of(before)
-    if len(value) < 8 or _OTHER_KEY.search(key) or _is_template(value) or _EXPRESSION.search(value):
+    if len(value) < _PASSWORD_BYTES or _OTHER_KEY.search(key) or _is_template(value) or _is_source(value):
         return 0
-    if _looks_generated(value):
+    if _looks_generated(value, key):
         return len(value)
     if not _PASSWORD_KEY.search(key) or not _looks_like_password(value):
         return 0
-    return len(value) if _SYMBOL.search(value) or _ENV_KEY.search(before) else 0
+    told = _SYMBOL.search(value) or (_TIGHT_KEY.search(before) and ended_by not in b",)" and not _NAME.fullmatch(value))
+    return len(value) if told else 0
 
 
 def option_secret(value: bytes, before: bytes) -> int:
     """The same behind an option of a command."""
-    value = _BARE_REST.sub(b"", value)
-    if len(value) < 6 or _is_template(value) or _EXPRESSION.search(value):
+    value = _REST.sub(b"", value)
+    if len(value) < 6 or _is_template(value) or _is_source(value):
         return 0
     good = _looks_generated(value) or (_PASSWORD_KEY.search(before[-24:]) and _looks_like_password(value))
     return len(value) if good else 0
@@ -133,20 +167,21 @@ def option_secret(value: bytes, before: bytes) -> int:
 def url_password(value: bytes, before: bytes) -> int:
     """All of it, unless it is a template, a stock word or the same as the user."""
     user = before.rpartition(b"/")[2].rpartition(b":")[0]
-    worn = value.lower() in _LOGIN_FILLER or value == user or _is_template(value) or value.isdigit()
-    return 0 if worn or value.startswith((b"$", b"%s", b"[")) or not not_filler(b"    " + value, b"") else len(value)
+    worn = value.lower() in _STOCK_PASSWORDS or value == user or value.isdigit() or _is_filler(value)
+    return 0 if worn or _is_template(value) or value.startswith((b"$", b"%s", b"[")) or b"]]" in value else len(value)
 
 
 def base64_login(value: bytes, before: bytes) -> int:
     """All of it when it is the base64 of `user:password`."""
-    if len(value) % 4 == 1:
+    body = value.rstrip(b"=")
+    if len(body) % 4 == 1:
         return 0
     try:
-        login = base64.b64decode(value.rstrip(b"=") + b"=" * (-len(value.rstrip(b"=")) % 4), b"-_", validate=True)
-        text = login.decode().encode()
+        login = base64.b64decode(body + b"=" * (-len(body) % 4), b"-_" if _is_url_safe(body) else None, validate=True)
+        login.decode()
     except (binascii.Error, UnicodeDecodeError):
         return 0
-    return len(value) if _SAFE_LOGIN.fullmatch(text) else 0
+    return len(value) if _LOGIN.fullmatch(login) else 0
 
 
 def jwt(value: bytes, before: bytes) -> int:
@@ -162,7 +197,8 @@ def jwe(value: bytes, before: bytes) -> int:
 def twitter_bearer(value: bytes, before: bytes) -> int:
     """All of it when it is no run of base64 zeros in data: escapes in it, or many kinds of letters behind them."""
     body = value.lstrip(b"A")
-    return len(value) if len(value) - len(body) < 28 and _is_varied(body) and (b"%" in body or len(set(body)) > 24) else 0
+    good = len(value) - len(body) < 28 and is_varied(body) and (b"%" in body or len(set(body)) > 24)
+    return len(value) if good else 0
 
 
 def _first_segment(value: bytes) -> bytes:
@@ -173,63 +209,77 @@ def _first_segment(value: bytes) -> bytes:
         return b""
 
 
+def _is_url_safe(value: bytes) -> bool:
+    return b"-" in value or b"_" in value
+
+
+def _is_filler(value: bytes, prefix_bytes: int = 0) -> bool:
+    """Whether half of it or five bytes together only fill a place."""
+    body = value[prefix_bytes:]
+    counts = Counter(body)
+    worn = max((counts[code] for code in _FILLER_BYTES), default=0) * 2 > len(body)
+    return worn or _FILLER.search(value) is not None
+
+
 def _is_template(value: bytes) -> bool:
     return _TEMPLATE.search(value) is not None
 
 
+def _is_dotted_name(value: bytes) -> bool:
+    return _DOTTED.fullmatch(value) is not None and max(map(len, value.split(b"."))) < 24
+
+
+def _is_code(value: bytes) -> bool:
+    """Whether what stands in quotes is a path, an address, a date or an expression."""
+    return bool(_PATH.search(value) or _CALL.search(value) or _DATE.fullmatch(value)) or _is_dotted_name(value)
+
+
+def _is_source(value: bytes) -> bool:
+    """The same of what stands without quotes, where code is likelier."""
+    return _SOURCE.search(value) is not None or _is_code(value)
+
+
 def _key_of(before: bytes) -> bytes:
     """The name that is assigned to, as far as it stands in `before`."""
-    found = _TYPED_KEY.search(before) or _KEY_NAME.search(before)
+    found = _VALUE_ATTRIBUTE.search(before) or _TYPED_KEY.search(before) or _KEY.search(before)
     return found.group(1) if found else b""
 
 
-def _is_counting(value: bytes) -> bool:
-    """Whether much of it goes up or down by one: 0123456789, abcdef, FEDCBA."""
-    steps = [later - earlier for earlier, later in zip(value, value[1:], strict=False)]
-    return max(steps.count(1), steps.count(-1), steps.count(0)) * 2 > len(steps) > 4
-
-
-def _is_varied(value: bytes) -> bool:
-    """Whether its bytes are as different as those of a random value of this length and alphabet."""
-    length = len(value)
-    if length < 8:
-        return False
-    alphabet = 10 if value.isdigit() else 16 if _HEX.fullmatch(value) else 36 if value.islower() or value.isupper() else 62
-    # A random value of n letters from an alphabet of a has about a·(1−(1−1/a)ⁿ) different ones.
-    expected = alphabet * (1 - (1 - 1 / alphabet) ** length)
-    return len(set(value)) >= 0.6 * expected and entropy_bits(value) >= 0.72 * math.log2(min(alphabet, length))
-
-
-def _wordy_share(value: bytes) -> float:
-    """How much of it is made of what could be words: four letters or more that can be spoken."""
-    words = sum(len(word) for word in _WORD.findall(value) if len(word) > 3 and _VOWELLED.fullmatch(word))
-    return words / len(value)
-
-
-def _looks_generated(value: bytes) -> bool:
+def _looks_generated(value: bytes, key: bytes = b"") -> bool:
     """Whether a value without a telling prefix was made by a machine to be secret."""
     body = value.rstrip(b"=")
-    length = len(body)
-    if length < 16 or not _DIGIT.search(body) or not _LETTER.search(body) or _is_counting(body):
+    if len(body) < _GENERATED_BYTES or is_counting(body) or _is_filler(body):
         return False
-    if not _is_varied(body) or not not_filler(b"    " + body, b""):
+    if is_uuid(body):
+        return b"token" not in key.lower() or _UUID_TOKEN.search(key) is not None
+    if not has_letter(body) or not is_varied(body):
         return False
-    if _UUID.fullmatch(body) or _HEX.fullmatch(body):
-        return True
-    runs = len(_DIGITS_APART.findall(body))
-    if length < 40 and runs < 2 and not (_UPPER.search(body) and _LOWER.search(body)):
+    if is_hex(body):
+        return has_digit(body) and len(body) >= _GENERATED_HEX_BYTES
+    digits, cases = has_digit(body), _cases(body)
+    if len(body) < _SURELY_GENERATED_BYTES and (cases < 2 or not digits or _PLACEHOLDER.search(body)):
         return False
-    return _wordy_share(body) < 0.34 and not (_PLACEHOLDER.search(body) and length < 40)
+    if not digits:
+        return cases == 2 and word_bits(body) < -len(body) / 4
+    return not is_wordy(body) and not (len(body) < 24 and _PLACEHOLDER.search(body))
+
+
+def _cases(value: bytes) -> int:
+    """How many of lower and upper case are in it."""
+    return (_LOWER.search(value) is not None) + (_UPPER.search(value) is not None)
 
 
 def _looks_like_password(value: bytes) -> bool:
-    """Whether a person would choose it: eight or more of three kinds, and no stock word in it."""
-    if not 8 <= len(value) <= 64 or _PLACEHOLDER.search(value):
+    """Whether a person would choose it: eight bytes or more of several kinds, and no stock word in it."""
+    length = len(value)
+    if not _PASSWORD_BYTES <= length <= 128 or len(set(value)) < 5 or is_counting(value) or _is_filler(value):
         return False
-    kinds = sum(kind.search(value) is not None for kind in (_DIGIT, _LOWER, _UPPER, _SYMBOL))
-    if kinds < 2 or not _DIGIT.search(value) or _is_counting(value):
+    if _PLACEHOLDER.search(value):
         return False
-    return kinds > 2 or (len(set(value)) > 5 and len(_DIGITS_APART.findall(value)) > 1 and _wordy_share(value) < 0.6)
+    cases = _cases(value)
+    if has_digit(value):
+        return cases > 0
+    return cases == 2 and word_bits(value) < (length / 4 if _SYMBOL.search(value) else -length / 8)
 
 
 CREDENTIAL_CHECKS: Mapping[str, Check] = {
@@ -239,6 +289,7 @@ CREDENTIAL_CHECKS: Mapping[str, Check] = {
     "jwe": jwe,
     "jwt": jwt,
     "mixed": mixed,
+    "not-expression": not_expression,
     "not-filler": not_filler,
     "not-placeholder": not_placeholder,
     "option-secret": option_secret,
