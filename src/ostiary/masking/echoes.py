@@ -18,9 +18,11 @@ from itertools import pairwise
 
 from ostiary.masking.encodings import DETAIL_UP_TO_BYTES, plain_character, window_starts
 from ostiary.masking.fillers import (
+    BREAK,
     FILLER,
     FILLER_SIGNS,
     SPACE,
+    WORD,
     ends_word,
     follows_filler,
     follows_telling_words,
@@ -41,8 +43,10 @@ _SHORT_ENDING_LEAST = 2
 _ENDING_LEAST = 4
 _LONE_ENDING_LEAST = 8
 _WORDY_LEAST = 16
-_ENDING_MOST = 128
+ENDING_MOST_BYTES = 128
 _PREFIX_WITHIN = 16
+_PAIRS = 509
+"""Neighbours in a credential are remembered as numbers below this."""
 _SEGMENTS = re.compile(rb"(?:(?:[A-Z]?[a-z]+|[A-Z]+)[0-9]*[-_])*")
 """The vendor's part: names, perhaps numbered, each with a hyphen or underscore behind it."""
 _NOT_WORDS = re.compile(rb"[0-9][A-Za-z]|[a-z][A-Z]|[A-Za-z0-9]{16}")
@@ -85,32 +89,59 @@ def stretches(secret: Secret) -> Iterator[bytes]:
 
 
 class Ending:
-    """Looks for the end of one credential, standing alone.
+    """Looks for the end of one credential, standing alone: where `sign`, its last bytes, was found, and at the end of a
+    text."""
 
-    What it looks for has the last bytes of the credential in it, as they are. A text is searched for these first:
-    clean text costs no more than that.
-    """
-
-    __slots__ = ("_full", "_inside", "_lone_least", "_short", "codes", "last", "longest")
+    __slots__ = ("_cut_gate", "_full", "_inside", "_lone_least", "_pairs", "_short", "codes", "longest", "sign")
 
     def __init__(self, secret: Secret) -> None:
         wordy = _is_wordy(secret)
-        most = min(len(secret.reveal_for_injection()) - 1, _ENDING_MOST)
+        most = min(len(secret.reveal_for_injection()) - 1, ENDING_MOST_BYTES)
+        least = _half(secret) if wordy else _ending_least(secret)
         self._short = not wordy
-        self._lone_least = _half(secret) if wordy else _LONE_ENDING_LEAST
-        least = self._lone_least if wordy else _ending_least(secret)
-        self.last = secret.reveal_for_injection()[-min(least, 8) :]
-        self.codes = frozenset(secret.reveal_for_injection()[-most:])
+        self._lone_least = max(least, _LONE_ENDING_LEAST)
+        self.sign = secret.reveal_for_injection()[-min(least, 8) :]
+        self.codes = bytes(set(secret.reveal_for_injection()[-most:]))
+        self._pairs = frozenset(
+            (one * 31 + other) % _PAIRS for one, other in pairwise(secret.reveal_for_injection()[-most:])
+        )
         self._full = Program([_endings(secret.reveal_for_injection()[-most:], least)])
         self._inside = Program([], [_anything_in(secret.reveal_for_injection()[-most:])])
+        self._cut_gate = Program([], [BREAK + _anything_in(secret.reveal_for_injection()[-most:])])
         self.longest = most
-        # A text in which `last` does not occur and which ends in none of `codes` holds no ending and no part of one
-        # at its end.
 
-    def candidate(self, text: bytes, start: int, upto: int) -> Span:
-        """The leftmost ending, or place from which the text ends within one, that begins from `start` to `upto`."""
-        whole, cut = self._next(text, start, upto), self._cut(text, start, upto)
-        return cut if cut[0] >= 0 and (whole[0] < 0 or cut[0] <= whole[0]) else whole
+    def may_be_cut(self, text: bytes) -> bool:
+        """Whether the text, which ends with one of `codes`, may end within an ending."""
+        if len(text) > 1 and text[-2] in WORD and (text[-2] * 31 + text[-1]) % _PAIRS not in self._pairs:
+            before = text[-7:-1]
+            if b"%" not in before and b"\\" not in before and before[-3:] not in (b"xxx", b"XXX"):
+                return False
+        return self._cut_gate.find(text, max(0, len(text) - self.longest - 6))[0] >= 0
+
+    def at(self, text: bytes, start: int, sign_at: int, upto: int) -> Span:
+        """The longest ending that counts, with this sign in it, and that begins from `start` to `upto`."""
+        size = len(self.sign)
+        first, _ = self._full.find_within(
+            text, max(start, sign_at + size - self.longest), sign_at + size + self.longest
+        )
+        last = min(sign_at, upto)
+        if 0 <= first <= last:
+            for place in places_to_begin(text, first, last):
+                end = self._end_at(text, place)
+                if end >= 0:
+                    return place, end
+        return NOWHERE
+
+    def cut(self, text: bytes, start: int, upto: int) -> Span:
+        """From where the text ends within an ending."""
+        length = len(text)
+        first, _ = self._inside.find(text, max(start, length - self.longest))
+        last = min(upto, length - 1)
+        if 0 <= first <= last:
+            for place in places_to_begin(text, first, last):
+                if self._stands_alone(text, place):
+                    return place, length
+        return NOWHERE
 
     def is_telling(self, text: bytes, place: int) -> bool:
         """Whether what stands from this place to the end of the text is, or begins with, an ending; or so much of one
@@ -125,22 +156,6 @@ class Ending:
         """Whether this span is an ending, or at the end of the text a part of one."""
         return self._full.end_at(text, start) == end or (end == len(text) and self._inside.begins(text, start))
 
-    def _next(self, text: bytes, start: int, upto: int) -> Span:
-        size = len(self.last)
-        at = text.find(self.last, start)
-        while at >= 0:
-            first, _ = self._full.find_within(text, max(start, at + size - self.longest), at + size + self.longest)
-            if first > upto or at - self.longest > upto:
-                break
-            if 0 <= first <= at:
-                for place in places_to_begin(text, first, min(at, upto)):
-                    end = self._end_at(text, place)
-                    if end >= 0:
-                        return place, end
-                start = at + 1
-            at = text.find(self.last, at + 1)
-        return NOWHERE
-
     def _end_at(self, text: bytes, place: int) -> int:
         """Where the ending that counts and begins here ends; -1 when there is none."""
         if not self._stands_alone(text, place):
@@ -151,18 +166,6 @@ class Ending:
         if end < 0 or not self._short or not ends_word(text, end):
             return -1
         return end if follows_filler(text, place) or follows_telling_words(text, place) else -1
-
-    def _cut(self, text: bytes, start: int, upto: int) -> Span:
-        """The text ends within an ending."""
-        length = len(text)
-        if start >= length or upto < length - self.longest or text[-1] not in self.codes:
-            return NOWHERE
-        first, _ = self._inside.find(text, max(start, length - self.longest))
-        if 0 <= first <= upto:
-            for place in places_to_begin(text, first, min(upto, length - 1)):
-                if self._stands_alone(text, place):
-                    return place, length
-        return NOWHERE
 
     def _stands_alone(self, text: bytes, place: int) -> bool:
         return starts_word(text, place) or (self._short and follows_filler(text, place))

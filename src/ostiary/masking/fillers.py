@@ -77,15 +77,17 @@ _AFTER_FILLER = Program([], [in_turn([_LONG_FILLER, SPACE]).full])
 _QUOTE = rb"(?:\\{0,3}[\"'`(])?"
 _TELLING_WORDS = rb"(?i:last|end|ends|ending|suffix|tail|hint|final)[A-Za-z0-9_ -]{0,16}"
 _AFTER_WORDS = Program([], [_TELLING_WORDS + _QUOTE + rb" {0,2}[:=]? {0,2}" + _QUOTE])
-_BREAK = Program([rb"\\[nrtbf]|%[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|[^0-9A-Za-z_]|[xX]"])
-_WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
+BREAK = rb"(?:\A|\\[nrtbf]|%[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|[^0-9A-Za-z_]|[xX])"
+"""What stands before a place at which a word starts or a filler may have ended."""
+_BREAK = Program([BREAK.replace(rb"\A|", b"")])
+WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 _X = frozenset(b"xX")
 
 
 def starts_word(text: bytes, place: int) -> bool:
     """Whether no word goes on at this place; the letters of `\\n`, `%20` and `\\u0022` belong to none."""
-    return place == 0 or text[place - 1] not in _WORD or _follows_escape(text, place)
+    return place == 0 or text[place - 1] not in WORD or _follows_escape(text, place)
 
 
 def _follows_escape(text: bytes, place: int) -> bool:
@@ -114,7 +116,7 @@ def places_to_begin(text: bytes, first: int, last: int) -> Sequence[int]:
 
 def ends_word(text: bytes, place: int) -> bool:
     """Whether no word goes on behind this place, as far as can be seen."""
-    return place == len(text) or text[place] not in _WORD or text[place - 1] not in _WORD
+    return place == len(text) or text[place] not in WORD or text[place - 1] not in WORD
 
 
 def follows_filler(text: bytes, place: int) -> bool:
@@ -130,6 +132,6 @@ def follows_telling_words(text: bytes, place: int) -> bool:
     """Whether `"last4":"`, `ending in` or the like stands right before this place."""
     return (
         place > 0
-        and text[place - 1] not in _WORD
+        and text[place - 1] not in WORD
         and _AFTER_WORDS.find(text[max(0, place - BEFORE_BYTES) : place], 0)[0] >= 0
     )

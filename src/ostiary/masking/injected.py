@@ -10,7 +10,7 @@ behind certain text: so much of what was let go is remembered.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ostiary.masking.echoes import Ending, beginnings, continuations, has_parts, stretches
+from ostiary.masking.echoes import ENDING_MOST_BYTES, Ending, beginnings, continuations, has_parts, stretches
 from ostiary.masking.encodings import (
     Spelling,
     base64_spelling,
@@ -20,7 +20,7 @@ from ostiary.masking.encodings import (
     utf16_spelling,
 )
 from ostiary.masking.fillers import BEFORE_BYTES
-from ostiary.masking.pieces import Piece, in_turn
+from ostiary.masking.pieces import Piece, in_turn, literal
 from ostiary.masking.programs import NOWHERE, Program, Span
 from ostiary.model.connection import AuthForm, AuthScheme
 from ostiary.model.errors import OperatorError
@@ -48,10 +48,9 @@ class InjectedSecretMatcher:
     __slots__ = (
         "_continuing",
         "_ending_codes",
-        "_ending_lasts",
         "_endings",
-        "_longest",
         "_parts",
+        "_signs",
         "_stretches",
         "_telling",
         "_wanted",
@@ -72,8 +71,13 @@ class InjectedSecretMatcher:
         ]
         parts = [part for secret in shown for part in beginnings(secret)]
         longer = [part for secret in shown for part in continuations(secret)]
+        self._endings = tuple(Ending(secret) for secret in shown)
         self._wanted = Program(
-            [*(in_turn(stretch.units).full for stretch in written), *(part.full for part in [*parts, *longer])],
+            [
+                *(in_turn(stretch.units).full for stretch in written),
+                *(part.full for part in [*parts, *longer]),
+                *(literal(ending.sign).full for ending in self._endings),
+            ],
             [*_beginnings(written), *(part.beginnings for part in [*parts, *longer])],
         )
         self._telling = Program(
@@ -85,13 +89,11 @@ class InjectedSecretMatcher:
         self._continuing = Program([stretch.beginning(1) for stretch in written if stretch.continues])
         self._stretches = Program([stretch for secret in shown for stretch in stretches(secret)])
         self._parts = Program([part.full for part in parts])
-        self._endings = tuple(Ending(secret) for secret in shown)
-        self._ending_codes = bytes({code for ending in self._endings for code in ending.codes})
-        self._ending_lasts = tuple(ending.last for ending in self._endings)
-        self._longest = max(
+        self._ending_codes = frozenset({code for ending in self._endings for code in ending.codes})
+        self._signs = tuple(ending.sign for ending in self._endings)
+        self.hold_back_max_bytes = max(
             [*(stretch.longest for stretch in written), *(part.longest for part in [*parts, *longer])], default=0
         )
-        self.hold_back_max_bytes = max([self._longest, *(ending.longest for ending in self._endings)])
         """A stream never holds back more than this."""
         if not all(self._wanted.finds(secret) for secret in secrets):
             raise OperatorError("A secret cannot be masked.", "Replace it by another one.")
@@ -110,38 +112,59 @@ class InjectedSecretMatcher:
 
     # -- for those who look for other things in the same text
 
-    def may_look_back(self, text: bytes) -> bool:
-        """Whether `candidate` could depend on what stands before this text. If so, ask it with that in front, at least
-        `BEFORE_BYTES` as far as there was so much; if not, the text alone tells."""
-        if text[-1:] in self._ending_codes:
-            return bool(text)
-        return any(last in text for last in self._ending_lasts)
+    def suspects(self, text: bytes) -> bool:
+        """Whether anything could be found in this text, or begin in it, whatever stands before it."""
+        return self._wanted.find(text, 0)[0] >= 0 or self._may_be_cut(text)
 
-    def candidate(self, data: bytes, start: int) -> Span:
+    def candidate(self, data: bytes, start: int, covered: int = 0) -> Span:
         """The leftmost match or possible beginning of one at or after `start`; `(-1, -1)` when there is none.
 
         An end equal to `len(data)` means that more could belong to it: nothing from its start on is decided while more
-        may come. Any other is a match that grows no further.
+        may come. Any other is a match that grows no further. What was decided before must stand in front, at least the
+        last `BEFORE_BYTES` of it. What ends at or before `covered` may be left out.
         """
+        return self._candidate(data, start, covered, self._wanted.find(data, start), self._may_be_cut(data))
+
+    def _may_be_cut(self, text: bytes) -> bool:
+        """Whether the text may end within an ending."""
+        if text:
+            for ending in self._endings:
+                if text[-1] in ending.codes and ending.may_be_cut(text):
+                    return True
+        return False
+
+    def _candidate(self, data: bytes, start: int, covered: int, found: Span, may_be_cut: bool) -> Span:
+        """`found` is the first thing wanted from `start` on: a sign of an ending too, which is nothing by itself."""
         length = len(data)
-        hit = min((at for last in self._ending_lasts if (at := data.find(last, start)) >= 0), default=length)
-        if hit == length and (start >= length or data[-1] not in self._ending_codes):
-            return self._wanted.find(data, start)
-        # A match that begins at or before a place cannot reach beyond the longest one that begins there.
-        begin, end = self._wanted.find_within(data, start, hit + 1 + self._longest)
-        is_sure = 0 <= begin <= hit
-        first, last = NOWHERE
+        begin, end = found
+        while begin >= 0:
+            first, last = self._ending(data, start, covered, begin)
+            if first >= 0:
+                begin, end = first, max(last, end) if first == begin else last
+                break
+            if end == length or not (data.startswith(self._signs, begin) and data[begin:end] in self._signs):
+                break
+            begin, end = self._wanted.find(data, begin + 1)
+        if may_be_cut:
+            for ending in self._endings:
+                place, _ = ending.cut(data, start, begin if begin >= 0 else length)
+                if place >= 0:
+                    begin, end = place, length
+        return begin, end
+
+    def _ending(self, data: bytes, start: int, covered: int, upto: int) -> Span:
+        """The leftmost ending that begins from `start` to `upto`, when no sign of one stands before `upto`."""
+        found = NOWHERE
         for ending in self._endings:
-            span = ending.candidate(data, start, begin if is_sure else length)
-            if span[0] >= 0 and (first < 0 or span[0] < first or (span[0] == first and span[1] > last)):
-                first, last = span
-        if first < 0 and not is_sure:
-            return self._wanted.find(data, start)
-        if first > hit and not is_sure:
-            begin, end = self._wanted.find_within(data, start, first + 1 + self._longest)
-        if first < 0 or 0 <= begin < first:
-            return begin, end
-        return first, max(end, last) if begin == first else last
+            size = len(ending.sign)
+            at = data.find(ending.sign, max(upto, covered + 1 - size), upto + size + ending.longest)
+            while at >= 0:
+                span = ending.at(data, start, at, upto if found[0] < 0 else found[0])
+                if span[0] >= 0:
+                    found = span if span[0] != found[0] else (span[0], max(span[1], found[1]))
+                    break
+                at = data.find(ending.sign, at + 1, upto + size + ending.longest)
+        return found
 
     def is_telling(self, data: bytes, start: int, follows_mark: bool) -> bool:
         """Whether a candidate that reaches the end of a text that is over is to be masked: it is a match, or enough of
@@ -172,6 +195,7 @@ class InjectedSecretStream:
     __slots__ = (
         "_after_mark",
         "_before",
+        "_codes",
         "_covered",
         "_held",
         "_mark_detector",
@@ -186,6 +210,7 @@ class InjectedSecretStream:
     def __init__(self, matcher: InjectedSecretMatcher, place: str) -> None:
         self._matcher = matcher
         self._wanted = matcher._wanted
+        self._codes = matcher._ending_codes
         self._place = place
         self._before = b""  # the last of what is decided
         self._held = b""
@@ -198,32 +223,48 @@ class InjectedSecretStream:
 
     def feed(self, data: bytes) -> bytes:
         """What can be let go: `data` itself, without a copy, when nothing is held back and nothing found."""
-        if self._held or self._matcher.may_look_back(data):
-            before = self._before
-            text = before + self._held + data
-            found = self._matcher.candidate(text, len(before))
+        if not data:
+            return data
+        if self._held:
+            origin = len(self._before)
+            text = self._before + self._held + data
+            found = self._wanted.find(text, origin)
+            may_be_cut = self._matcher._may_be_cut(text)
         else:
-            before = b""
-            text = data
             found = self._wanted.find(data, 0)
-        if found[0] < 0 and not self._held:
-            if data:
-                self._after_mark = False
-                self._remember(text, len(text), len(before))
+            may_be_cut = data[-1] in self._codes and self._matcher._may_be_cut(data)
+            if found[0] < 0 and not may_be_cut:
+                self._pass(data)
+                return data
+            origin, text = 0, data
+            if (found[0] if found[0] >= 0 else len(data)) < ENDING_MOST_BYTES + BEFORE_BYTES:
+                origin = len(self._before)
+                text = self._before + data
+                found = (found[0] + origin, found[1] + origin) if found[0] >= 0 else found
+        start, end = self._matcher._candidate(text, origin, 0, found, may_be_cut)
+        if start < 0 and not self._held:
+            self._pass(data)
             return data
         pieces: list[bytes] = []
-        self._written = len(before) + self._covered
-        start, end = found
+        self._written = origin + self._covered
         while start >= 0 and end < len(text):
             self._mark(text, start, end, pieces)
-            start, end = self._matcher.candidate(text, start + 1)
+            found = self._wanted.find(text, start + 1)
+            start, end = self._matcher._candidate(text, start + 1, self._written, found, may_be_cut)
         if start < 0:
             start = len(text)
         self._let_go(text, start, pieces)
-        self._remember(text, start, len(before))
+        self._before = text[max(0, start - BEFORE_BYTES) : start]
         self._held = text[start:]
         self._covered = self._written - start
         return b"".join(pieces)
+
+    def _pass(self, data: bytes) -> None:
+        """Nothing is in it and nothing can begin in it."""
+        self._after_mark = False
+        if len(data) < BEFORE_BYTES:
+            data = self._before + data
+        self._before = data[-BEFORE_BYTES:]
 
     def finish(self) -> bytes:
         """The rest. A beginning of a credential at the end is masked when it is long enough to tell."""
@@ -236,7 +277,7 @@ class InjectedSecretStream:
             follows_mark = self._after_mark and start == self._written
             if end < len(text) or self._matcher.is_telling(text, start, follows_mark):
                 self._mark(text, start, end, pieces)
-            start, end = self._matcher.candidate(text, start + 1)
+            start, end = self._matcher.candidate(text, start + 1, self._written)
         self._let_go(text, len(text), pieces)
         return b"".join(pieces)
 
@@ -252,13 +293,6 @@ class InjectedSecretStream:
             for detector, (length, count) in self._sums.items()
             if count > 0
         )
-
-    def _remember(self, text: bytes, end: int, repeated: int) -> None:
-        """Everything before `end` is decided. So many bytes of `text` were remembered before."""
-        if end >= BEFORE_BYTES:
-            self._before = text[end - BEFORE_BYTES : end]
-        else:
-            self._before = (self._before + text[repeated:end])[-BEFORE_BYTES:]
 
     def _let_go(self, text: bytes, end: int, pieces: list[bytes]) -> None:
         if self._written < end:
