@@ -11,6 +11,7 @@ import orjson
 from ostiary.cli.mask_rules import Chosen
 from ostiary.gateway.bodies import Body
 from ostiary.gateway.bodies.json_body import JsonBody
+from ostiary.gateway.bodies.sse_body import SseBody
 from ostiary.gateway.bodies.text_body import TextBody
 from ostiary.masking.engine import Masker, MaskingEngine
 from ostiary.masking.placeholders import Placeholders
@@ -113,8 +114,6 @@ def _body(shape: str, masker: Masker, chosen: Chosen) -> Body:
         case "json":
             return JsonBody(masker)
         case "sse":
-            from ostiary.gateway.bodies.sse_body import SseBody
-
             return SseBody(masker, chosen.channels)
         case _:
             return TextBody(masker)
