@@ -6,6 +6,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Protocol
 from weakref import WeakValueDictionary, ref
 
@@ -54,7 +55,8 @@ class _Record:
 
 
 class PlaceholderBook:
-    """Implements `ports.PlaceholderBook`. For the event loop; what waits for the disk runs in a worker thread.
+    """Implements `ports.PlaceholderBook`. For the event loop; what waits for the disk runs in a worker thread. The
+    mappings it gives may be used in any thread.
 
     All who use a mapping at the same time have the same object, whatever was forgotten meanwhile: two that grow apart
     would give one placeholder to two values.
@@ -229,7 +231,9 @@ class PlaceholderBook:
         if numbers is None:
             stored = self._store.numbers(_actor_id(actor_key))
             try:
-                numbers = PlaceholderNumbers() if stored is None else PlaceholderNumbers.from_bytes(stored)
+                numbers = (
+                    PlaceholderNumbers(Lock()) if stored is None else PlaceholderNumbers.from_bytes(stored, Lock())
+                )
             except ValueError:
                 raise _altered() from None
             self._numbers[actor_key] = numbers

@@ -12,6 +12,7 @@ address to the upstream.
 """
 
 import re
+from contextlib import AbstractContextManager, nullcontext
 from typing import NoReturn
 
 import orjson
@@ -51,13 +52,15 @@ class PlaceholderNumbers:
     next, what it repeats is never taken for another value; at worst it stands for nothing any more.
     """
 
-    __slots__ = ("__weakref__", "_last")
+    __slots__ = ("__weakref__", "_last", "lock")
 
-    def __init__(self) -> None:
+    def __init__(self, lock: "AbstractContextManager[object] | None" = None) -> None:
+        """`lock` is held by each of the actor's mappings while it changes; several threads need a real one."""
         self._last: dict[str, int] = {}
+        self.lock: AbstractContextManager[object] = lock or nullcontext()
 
     def take(self, label: str) -> int:
-        """The next number of this label."""
+        """The next number of this label. The caller holds the lock, here and in `pass_over`."""
         self._last[label] = number = self._last.get(label, 0) + 1
         return number
 
@@ -68,15 +71,17 @@ class PlaceholderNumbers:
     @property
     def total(self) -> int:
         """Grows with every number taken."""
-        return sum(self._last.values())
+        with self.lock:
+            return sum(self._last.values())
 
     def to_bytes(self) -> bytes:
-        return orjson.dumps(self._last, option=orjson.OPT_SORT_KEYS)
+        with self.lock:
+            return orjson.dumps(self._last, option=orjson.OPT_SORT_KEYS)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "PlaceholderNumbers":
+    def from_bytes(cls, data: bytes, lock: "AbstractContextManager[object] | None" = None) -> "PlaceholderNumbers":
         """What `to_bytes` gave. Raises `ValueError`."""
-        numbers = cls()
+        numbers = cls(lock)
         document: object = orjson.loads(data)
         if not isinstance(document, dict):
             raise ValueError("these are no placeholder numbers")
@@ -115,16 +120,22 @@ class Placeholders:
         label = label_of(detector)
         if flavour is Flavour.JSON:
             value = _unescaped(value)
-        known = self._placeholders.get((label, value, sealed))
+        key = (label, value, sealed)
+        known = self._placeholders.get(key)
         if known is not None:
             return known
+        with self._numbers.lock:
+            return self._placeholders.get(key) or self._new(key)
+
+    def _new(self, key: _Key) -> bytes:
+        label, value, _ = key
         if len(self._values) >= VALUES_MAX or self.bytes_held + len(value) > VALUES_MAX_BYTES:
             raise MaskingFailedError(
                 f"Placeholders stand for {len(self._values):,} different values of this session already; it holds up "
                 f"to {VALUES_MAX:,}, and {VALUES_MAX_BYTES // 1024 // 1024} MiB together.",
                 "Begin a new session in the tool, or let the masking rule find less.",
             )
-        return self._add((label, value, sealed), self._numbers.take(label))
+        return self._add(key, self._numbers.take(label))
 
     def value_of(self, placeholder: bytes, *, sealed: bool = False) -> bytes | None:
         """What stands behind it, if it was made for this direction."""
@@ -155,9 +166,11 @@ class Placeholders:
 
     def to_bytes(self) -> bytes:
         """All values in the clear."""
+        with self._numbers.lock:
+            all_of_them = list(self._placeholders.items())
         rows = [
             (label, _number_of(placeholder), value.decode("latin-1"), sealed)
-            for (label, value, sealed), placeholder in self._placeholders.items()
+            for (label, value, sealed), placeholder in all_of_them
         ]
         return orjson.dumps({"v": _FORMAT, "values": rows})
 
@@ -170,7 +183,8 @@ class Placeholders:
             raise ValueError("these are no placeholders")
         for row in document["values"]:
             label, number, text, sealed = _checked_row(row)
-            placeholders._numbers.pass_over(label, number)
+            with placeholders._numbers.lock:
+                placeholders._numbers.pass_over(label, number)
             placeholders._add((label, text.encode("latin-1"), sealed), number)
         placeholders._kept = placeholders.count
         return placeholders

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,29 @@ async def test_a_number_never_means_two_things_for_one_actor(house: House) -> No
     house.book = house.another_book()
     await house.book.drop_expired()
     assert await house.give(ANNA, b"e@example.org") == "‹email:1›"
+
+
+async def test_threads_that_mask_large_bodies_at_once_get_one_number_per_value(house: House) -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        mappings = [await house.book.open("user:anna:", f"se_{number % 2}") for number in range(4)]
+        values = [b"%d@example.org" % number for number in range(400)]
+
+        def work(mapping: Placeholders, values: list[bytes]) -> dict[bytes, bytes]:
+            return {value: mapping.placeholder_for("email", value) for value in values}
+
+        given = await asyncio.gather(
+            *(asyncio.to_thread(work, mapping, values[:: (-1) ** at]) for at, mapping in enumerate(mappings)),
+            *(house.book.keep("user:anna:", f"se_{number % 2}", mappings[number]) for number in range(2)),
+        )
+    finally:
+        sys.setswitchinterval(before)
+    assert given[0] == given[2]
+    assert given[1] == given[3]
+    assert len({*given[0].values(), *given[1].values()}) == 800
+    for mapping, pairs in zip(mappings, given[:4], strict=True):
+        assert all(mapping.value_of(placeholder) == value for value, placeholder in pairs.items())
 
 
 # -- durable before anything goes on
