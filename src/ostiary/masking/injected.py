@@ -34,6 +34,8 @@ MARK = b"[masked:injected-secret]"
 _WIDE_MARK = b"\0".join(MARK[at : at + 1] for at in range(len(MARK)))
 """The mark in UTF-16, from the first character's byte to the last one's, as the match was."""
 _STRETCHES_TOGETHER = 16
+_SMALL_BYTES = 512
+"""So much is kept of a stream rather than cut to what is needed."""
 
 
 class InjectedSecretMatcher:
@@ -50,6 +52,7 @@ class InjectedSecretMatcher:
         "_ending_codes",
         "_endings",
         "_parts",
+        "_sign_least",
         "_signs",
         "_stretches",
         "_telling",
@@ -90,6 +93,7 @@ class InjectedSecretMatcher:
         self._stretches = Program([stretch for secret in shown for stretch in stretches(secret)])
         self._parts = Program([part.full for part in parts])
         self._ending_codes = frozenset({code for ending in self._endings for code in ending.codes})
+        self._sign_least = min((len(ending.sign) for ending in self._endings), default=0)
         self._signs = tuple(ending.sign for ending in self._endings)
         self.hold_back_max_bytes = max(
             [*(stretch.longest for stretch in written), *(part.longest for part in [*parts, *longer])], default=0
@@ -137,7 +141,7 @@ class InjectedSecretMatcher:
         """`found` is the first thing wanted from `start` on: a sign of an ending too, which is nothing by itself."""
         length = len(data)
         begin, end = found
-        while begin >= 0:
+        while 0 <= begin <= length - self._sign_least:
             first, last = self._ending(data, start, covered, begin)
             if first >= 0:
                 begin, end = first, max(last, end) if first == begin else last
@@ -225,6 +229,7 @@ class InjectedSecretStream:
         """What can be let go: `data` itself, without a copy, when nothing is held back and nothing found."""
         if not data:
             return data
+        origin, text = 0, data
         if self._held:
             origin = len(self._before)
             text = self._before + self._held + data
@@ -236,7 +241,6 @@ class InjectedSecretStream:
             if found[0] < 0 and not may_be_cut:
                 self._pass(data)
                 return data
-            origin, text = 0, data
             if (found[0] if found[0] >= 0 else len(data)) < ENDING_MOST_BYTES + BEFORE_BYTES:
                 origin = len(self._before)
                 text = self._before + data
@@ -263,8 +267,9 @@ class InjectedSecretStream:
         """Nothing is in it and nothing can begin in it."""
         self._after_mark = False
         if len(data) < BEFORE_BYTES:
-            data = self._before + data
-        self._before = data[-BEFORE_BYTES:]
+            self._before = (self._before + data)[-BEFORE_BYTES:]
+        else:
+            self._before = data if len(data) <= _SMALL_BYTES else data[-BEFORE_BYTES:]
 
     def finish(self) -> bytes:
         """The rest. A beginning of a credential at the end is masked when it is long enough to tell."""
