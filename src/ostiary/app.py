@@ -150,7 +150,9 @@ class Application:
             note=self._note,
         )
         self._authenticator = Authenticator(store.tokens)
-        self._builder = SnapshotBuilder(settings, self._sweeper, loop, keeper, self._kind_of)
+        self._builder = SnapshotBuilder(
+            settings, self._sweeper, loop, keeper, self._kind_of, placeholders, root_key.masking_key
+        )
         log = AdminLog(self._note, time.time)
         configuration = self._configuration = ConfigurationService(
             store.configurations, self._kinds, self._changed, log

@@ -6,6 +6,7 @@ from ostiary.gateway.state import Entry, Exchange
 from ostiary.model.actor import Actor
 from ostiary.model.decision import Allow, Ask, Decision, Deny
 from ostiary.model.errors import GatewayRefusal
+from ostiary.model.finding import Finding
 from ostiary.model.operation import Class
 from ostiary.protocols.targets import redacted_target
 
@@ -99,20 +100,34 @@ def outcome(at: str, exchange: Exchange, duration_us: int) -> Entry:
         "response_bytes": exchange.response_bytes,
         "duration_us": duration_us,
         "first_byte_us": exchange.first_byte_us,
-        "findings": [
-            {"detector": each.detector, "place": each.place, "length": each.length, "count": each.count}
-            for each in exchange.findings
-        ],
+        "findings": [_finding_fields(each) for each in exchange.findings],
     }
     if why:
         entry["why"] = why
     return entry
 
 
+def _finding_fields(finding: Finding) -> Entry:
+    fields: Entry = {
+        "detector": finding.detector,
+        "place": finding.place,
+        "length": finding.length,
+        "count": finding.count,
+        "action": finding.action,
+    }
+    if finding.rule:
+        fields["rule"] = finding.rule
+    if finding.format:
+        fields["format"] = finding.format
+    return fields
+
+
 def refused(at: str, exchange: Exchange, refusal: GatewayRefusal) -> Entry:
     entry = _common("exchange.refused", at, exchange)
     entry["code"] = refusal.code
     entry["status"] = refusal.status
+    if exchange.findings:
+        entry["findings"] = [_finding_fields(each) for each in exchange.findings]
     if exchange.target is None:
         entry["target"] = ascii(exchange.head.target[:_SHOWN_TARGET_BYTES].partition(b"?")[0].decode("latin-1"))[1:-1]
     return entry

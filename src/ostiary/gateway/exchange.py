@@ -19,6 +19,7 @@ from ostiary.gateway.client import ClientConnection
 from ostiary.gateway.forwarding import send
 from ostiary.gateway.judged import Judged, Verdicts
 from ostiary.gateway.live import LiveExchanges
+from ostiary.gateway.masked_request import mask_request
 from ostiary.gateway.metrics import Metrics
 from ostiary.gateway.refusals import RefusalBook
 from ostiary.gateway.relay import Relay
@@ -28,7 +29,7 @@ from ostiary.gateway.upload import Upload
 from ostiary.gateway.upstream import NO_SECRET, UpstreamConnection
 from ostiary.model.actor import Actor
 from ostiary.model.decision import Ask, Deny
-from ostiary.model.errors import GatewayRefusal, StorageUnavailableError
+from ostiary.model.errors import GatewayRefusal, OstiaryError, StorageUnavailableError
 from ostiary.ports import HEAD, REQUEST, Chronicle, Receipt
 from ostiary.protocols.heads import RequestHead
 from ostiary.recording.sessions import SessionBook
@@ -42,6 +43,12 @@ _AUDIT_UNAVAILABLE = GatewayRefusal(
     "audit_unavailable",
     "The audit log cannot be written, so nothing was sent.",
     "Try again later; your administrator sees why on /readyz.",
+)
+_UNMASKED = GatewayRefusal(
+    503,
+    "not_ready",
+    "The masking of this connection is not available; nothing was sent.",
+    "Ask your administrator to check `ostiary doctor`.",
 )
 _NOT_READY = GatewayRefusal(
     503, "not_ready", "The gateway is starting or stopping.", "Try again in a moment.", close=True
@@ -116,7 +123,7 @@ class Journeys:
             # From here on lost access ends it, whatever it waits for.
             self._house.live.add(exchange)
             route = exchange.route
-            if ask is None and route is not None:
+            if ask is None and route is not None and self._is_masked_at_once(exchange, route, now):
                 exchange.armed = route.armed(exchange.operation)
                 if exchange.armed is not None or route.connection.secret is None:
                     self._intend(exchange, now)
@@ -175,6 +182,29 @@ class Journeys:
             house.verdicts.remember(key, exchange.judged)
         return None
 
+    @staticmethod
+    def _is_masked_at_once(exchange: Exchange, route: Route, now: float) -> bool:
+        """Whether nothing of the request must be masked, and what masks the answer is ready."""
+        masks = route.masks.peek(exchange.actor, now) if exchange.actor is not None else None
+        if masks is None:
+            return False
+        exchange.masks = masks
+        return not masks.keeps_values and (masks.request is None or not exchange.has_body)
+
+    async def _mask(self, exchange: Exchange, actor: Actor, route: Route, ask: Ask | None, now: float) -> None:
+        """Stage 7 comes before stage 6 where both are: people see what will be sent."""
+        try:
+            masks = exchange.masks = route.masks.peek(actor, now) or await route.masks.prepare(actor, now)
+            if masks.keeps_values:
+                exchange.placeholders = await route.masks.book.open(actor.key, exchange.session)
+        except OstiaryError:
+            raise _UNMASKED from None
+        masked = masks.request is not None or masks.keeps_values
+        if exchange.has_body and (ask is not None or masked):
+            body = exchange.judged_body = await exchange.client.whole_body(self._house.settings.judged_body_max_bytes)
+            if masked:
+                await mask_request(exchange, masks, route.masks, body, actor.key)
+
     async def _wait(self, exchange: Exchange, ask: Ask | None, now: float) -> None:
         """Stage 6: the whole body is read, and a person sees it. And a secret's provider may take its time: one that
         is down must fail before the intent says that something is sent."""
@@ -182,8 +212,9 @@ class Journeys:
         try:
             if actor is None or route is None:
                 raise _INTERNAL
+            await self._mask(exchange, actor, route, ask, now)
             if ask is not None:
-                body = exchange.judged_body = await exchange.client.whole_body(house.settings.judged_body_max_bytes)
+                body = exchange.judged_body or b""
                 identity = house.identities.new("ap_", now)
                 await house.asking.settle(exchange, actor, route, ask, body, identity, now)
             exchange.armed = route.armed(exchange.operation) or await route.arm(exchange.operation)
@@ -270,7 +301,8 @@ class Journeys:
             body = client.take_body() if exchange.has_body else b""
         lines = exchange.armed.guardian.lines if exchange.armed is not None else NO_SECRET
         upstream.begin(relay, exchange.head.method == b"HEAD", lines)
-        recorded_head, chunked = send(receipt, exchange, route, upstream, body, complete)
+        sent = body if exchange.sent_body is None else exchange.sent_body
+        recorded_head, chunked = send(receipt, exchange, route, upstream, sent, complete)
         exchange.add_frame(REQUEST | HEAD, recorded_head)
         if body or not complete:
             exchange.upload = Upload(exchange, upstream, house.chronicle, house.settings, house.loop)

@@ -9,11 +9,16 @@ from ostiary.gateway.state import Exchange
 _DURATION_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 
+def _label(text: str) -> str:
+    """A rule's name as a label value, by the exposition format's own escapes."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+
+
 class Metrics:
     def __init__(self) -> None:
         self._exchanges: Counter[tuple[str, str]] = Counter()
         self._refused: Counter[str] = Counter()
-        self._findings: Counter[tuple[str, str]] = Counter()
+        self._findings: Counter[tuple[str, str, str]] = Counter()
         self._request_bytes = 0
         self._response_bytes = 0
         self._durations = [0] * (len(_DURATION_BOUNDS_S) + 1)
@@ -33,7 +38,7 @@ class Metrics:
         duration_s = duration_us / 1_000_000
         self._durations[bisect_left(_DURATION_BOUNDS_S, duration_s)] += 1
         for finding in exchange.findings:
-            self._findings[(finding.detector, finding.place)] += finding.count
+            self._findings[(_label(finding.detector), finding.place, finding.action)] += finding.count
 
     def refused(self, code: str) -> None:
         self._refused[code] += 1
@@ -50,9 +55,12 @@ class Metrics:
             "# TYPE ostiary_refused_total counter",
         ]
         lines += [f'ostiary_refused_total{{code="{code}"}} {count}' for code, count in sorted(self._refused.items())]
-        lines += ["# HELP ostiary_findings_total Masked occurrences.", "# TYPE ostiary_findings_total counter"]
-        for (detector, place), count in sorted(self._findings.items()):
-            lines.append(f'ostiary_findings_total{{detector="{detector}",place="{place}"}} {count}')
+        lines += [
+            "# HELP ostiary_findings_total What masking found, by what was done with it.",
+            "# TYPE ostiary_findings_total counter",
+        ]
+        for (detector, place, action), count in sorted(self._findings.items()):
+            lines.append(f'ostiary_findings_total{{detector="{detector}",place="{place}",action="{action}"}} {count}')
         for name, value in (("request", self._request_bytes), ("response", self._response_bytes)):
             lines += [
                 f"# HELP ostiary_{name}_bytes_total Body bytes of forwarded exchanges.",

@@ -1,23 +1,30 @@
 """Stages 11 and 12: the answer on its way to the tool, masked as it streams and recorded as the tool receives it."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 
 from ostiary.gateway.answers import CLOSE, KEEP_ALIVE_1_0, status_line
+from ostiary.gateway.bodies import Body
 from ostiary.gateway.body_tap import BodyTap
+from ostiary.gateway.masks import masker_for_channels
 from ostiary.gateway.response_rules import (
     UnreadableBody,
     body_decoder,
     judge_status,
     judge_type,
+    may_stream_events,
+    unmaskable,
     unreadable,
 )
 from ostiary.gateway.route import Guardian
 from ostiary.gateway.state import Exchange, now_s
 from ostiary.gateway.unwrapping import Unwrapper, looks_plain
 from ostiary.gateway.upstream import UpstreamConnection
+from ostiary.masking.engine import Masker
 from ostiary.masking.injected import InjectedSecretStream
-from ostiary.model.errors import GatewayRefusal
+from ostiary.masking.placeholders import PlaceholderRestorer
+from ostiary.model.errors import GatewayRefusal, MaskingFailedError, StorageUnavailableError
+from ostiary.model.masking import Action
 from ostiary.ports import HEAD, RESPONSE, Chronicle
 from ostiary.protocols.chunked import LAST_CHUNK, encode_chunk
 from ostiary.protocols.codings import Decoder
@@ -25,9 +32,14 @@ from ostiary.protocols.heads import ResponseHead
 from ostiary.settings import Settings
 
 _UNRECORDED = GatewayRefusal(503, "audit_unavailable", "The recording cannot be written.")
+_UNKEPT = GatewayRefusal(
+    503, "audit_unavailable", "What stands for the sealed values cannot be kept; they are not sent."
+)
 _NO_STORE = b"Cache-Control: no-store\r\nx-ostiary-exchange: "
 _CHUNKED = b"\r\nTransfer-Encoding: chunked\r\n"
 _WRITTEN_TOGETHER_BYTES = 16 * 1024
+_SEALED_MAX_BYTES = 8 * 1024 * 1024
+"""An answer whose credentials are sealed is gathered whole: what stands for them must be kept before it is sent."""
 _BODILESS = frozenset({204, 304})
 
 
@@ -38,6 +50,11 @@ class Relay:
     _head: ResponseHead | None = None
     _decoder: Decoder | None = None
     _stream: InjectedSecretStream | None = None
+    _masker: Masker | None = None
+    _body: Body | None = None
+    _restoring: Body | None = None
+    _gathered: list[bytes] | None = None
+    _gathered_bytes = 0
     _tap: BodyTap | None = None
     _plain: bool | None = None
     _unwrapper: Unwrapper | None = None
@@ -80,12 +97,17 @@ class Relay:
         if refusal is not None:
             self._give_up(refusal)
             return
+        try:
+            self._choose_masking(head)
+        except MaskingFailedError as failure:
+            self._give_up(unmaskable(failure))
+            return
         self._head = head
         exchange.status = head.status
         exchange.first_byte_us = int((now_s() - exchange.started) * 1_000_000)
         if exchange.head.method == b"HEAD" or head.status in _BODILESS:
             self._over = True
-            self._send_head(None if exchange.head.method == b"HEAD" or head.status == 304 else 0, b"")
+            self._send_head(None if exchange.head.method == b"HEAD" or head.status == 304 else 0, b"", b"")
             self._finish()
         elif complete and self._decoder is None and (armed is None or looks_plain(body[:1])):
             self._relay_plain(body)
@@ -97,8 +119,33 @@ class Relay:
                 self._relay_whole(body)
             elif body:
                 self._take(body)
-            elif self._decoder is None:
-                self._send_head(None, b"")
+            elif self._decoder is None and self._gathered is None:
+                self._send_head(None, b"", b"")
+
+    def _choose_masking(self, head: ResponseHead) -> None:
+        """What the body's masking is: the injected secret first, then the rules, then putting values back. Raises
+        `MaskingFailedError`."""
+        exchange, armed = self._exchange, self._armed
+        masks, route = exchange.masks, exchange.route
+        if route is None:
+            return
+        injected = armed.guardian.matcher if armed is not None else None
+        if masks.response is not None:
+            self._masker = masks.masker(
+                masks.response,
+                injected=injected,
+                operation=exchange.operation,
+                placeholders=exchange.placeholders,
+            )
+            archives_rule = masks.response.blocks_archives
+            self._body = route.masks.body(self._masker, head.content_type, archives_rule)
+            self._gathered = [] if masks.seals else None
+        elif injected is not None and may_stream_events(head.content_type):
+            self._masker = masker_for_channels(injected)
+            self._body = route.masks.body(self._masker, head.content_type)
+        if exchange.placeholders is not None and not exchange.placeholders.is_empty:
+            restorer = PlaceholderRestorer(exchange.placeholders)
+            self._restoring = route.masks.body(restorer, head.content_type)
 
     def on_body(self, data: bytes) -> None:
         self._take(data)
@@ -122,9 +169,13 @@ class Relay:
         if self._armed is not None:
             body, findings = self._armed.guardian.matcher.mask(body, "body")
             self._exchange.findings += findings
-        self._over = True
-        self._send_head(len(body), body)
-        self._finish()
+        if self._body is not None:
+            try:
+                body = self._by_rules(body) + self._body_rest()
+            except MaskingFailedError as failure:
+                self._give_up(unmaskable(failure))
+                return
+        self._deliver(body)
 
     def _relay_whole(self, body: bytes) -> None:
         """Send head and body at once, with the true Content-Length of what is left after masking."""
@@ -132,14 +183,46 @@ class Relay:
             pieces = [self._clean(piece) for piece in self._decoded(body)]
             if not self._plain:
                 pieces.append(self._clean(self._decoded_rest()))
+            pieces.append(self._clean_rest())
         except UnreadableBody:
             self._give_up(unreadable("its body does not decode."))
             return
-        if self._stream is not None:
-            pieces.append(self._stream.finish())
-        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        except MaskingFailedError as failure:
+            self._give_up(unmaskable(failure))
+            return
+        self._deliver(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def _deliver(self, content: bytes) -> None:
+        """Send the whole body, when what was sealed in it is kept."""
         self._over = True
-        self._send_head(len(content), content)
+        placeholders, route, actor = self._exchange.placeholders, self._exchange.route, self._exchange.actor
+        if self._gathered is None or placeholders is None or route is None or actor is None:
+            self._send_whole(content)
+            return
+        keeping = route.masks.book.keep(actor.key, self._exchange.session, placeholders)
+        self._exchange.task = self._loop.create_task(self._keep_and_send(keeping, content))
+
+    async def _keep_and_send(self, keeping: Coroutine[object, object, None], content: bytes) -> None:
+        exchange = self._exchange
+        try:
+            await keeping
+            exchange.task = None
+            self._send_whole(content)
+        except StorageUnavailableError:
+            exchange.task = None
+            self._over = False
+            self._give_up(_UNKEPT)
+        except asyncio.CancelledError:
+            exchange.task = None
+            exchange.end = "cut: client went away" if exchange.end == "complete" else exchange.end
+            self._finish()
+
+    def _send_whole(self, content: bytes) -> None:
+        shown = content
+        if self._restoring is not None:
+            shown = self._restoring.feed(content) + self._restoring.finish()
+            self._restoring = None
+        self._send_head(len(shown), shown, content)
         self._finish()
 
     # -- a body that streams
@@ -178,7 +261,35 @@ class Relay:
         return self._decoder.finish() if self._decoder is not None else b""
 
     def _clean(self, piece: bytes) -> bytes:
-        return self._stream.feed(piece) if self._stream is not None and piece else piece
+        """Raises `MaskingFailedError`."""
+        if self._stream is not None and piece:
+            piece = self._stream.feed(piece)
+        return self._by_rules(piece) if self._body is not None and piece else piece
+
+    def _clean_rest(self) -> bytes:
+        """What is still held back, when the body is over. Raises `MaskingFailedError`."""
+        rest = self._stream.finish() if self._stream is not None else b""
+        if self._body is None:
+            return rest
+        return (self._by_rules(rest) if rest else b"") + self._body_rest()
+
+    def _by_rules(self, piece: bytes) -> bytes:
+        assert self._body is not None
+        try:
+            return self._body.feed(piece)
+        except MaskingFailedError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever breaks in a detector, nothing that it did not see may pass
+            raise MaskingFailedError("A detector failed.") from None
+
+    def _body_rest(self) -> bytes:
+        assert self._body is not None
+        try:
+            return self._body.finish()
+        except MaskingFailedError:
+            raise
+        except Exception:  # noqa: BLE001 - see above
+            raise MaskingFailedError("A detector failed.") from None
 
     def _pump(self, pieces: Iterator[bytes]) -> None:
         """Mask and send pieces until they end or the client reads too slowly; then the rest waits undecoded."""
@@ -195,15 +306,30 @@ class Relay:
         except UnreadableBody:
             self._give_up(unreadable("its body does not decode."))
             return
+        except MaskingFailedError as failure:
+            self._give_up(unmaskable(failure))
+            return
         self._pending = None
         if self._ended:
             self._end()
 
     def _send(self, output: bytes) -> None:
+        if self._gathered is not None:
+            self._gathered.append(output)
+            self._gathered_bytes += len(output)
+            if self._gathered_bytes > _SEALED_MAX_BYTES:
+                raise MaskingFailedError(
+                    f"An answer whose credentials are sealed may have {_SEALED_MAX_BYTES:,} bytes."
+                )
+            return
         if not self._head_sent:
-            self._send_head(None, b"")
-        self._client.write(encode_chunk(output) if self._chunked else output)
+            self._send_head(None, b"", b"")
+        self._write(self._restoring.feed(output) if self._restoring is not None else output)
         self._record(output)
+
+    def _write(self, shown: bytes) -> None:
+        if shown:
+            self._client.write(encode_chunk(shown) if self._chunked else shown)
 
     def _record(self, output: bytes) -> None:
         tap = self._tap
@@ -216,6 +342,7 @@ class Relay:
                 self._settings,
                 self._loop,
                 self._on_recorder_pressure,
+                self._head.content_type if self._head is not None else b"",
             )
         self._exchange.response_bytes += len(output)
         if not tap.take(output):
@@ -225,29 +352,34 @@ class Relay:
         if self._over:
             return
         try:
-            rest = self._clean(self._decoded_rest())
+            rest = self._clean(self._decoded_rest()) + self._clean_rest()
         except UnreadableBody:
             self._give_up(unreadable("its body ends too early."))
             return
-        if self._stream is not None:
-            rest += self._stream.finish()
-        self._over = True
+        except MaskingFailedError as failure:
+            self._give_up(unmaskable(failure))
+            return
+        if self._gathered is not None:
+            rest = b"".join([*self._gathered, rest])
         if not self._head_sent:
-            self._send_head(len(rest), rest)
-        else:
-            if rest:
-                self._send(rest)
-            if self._given_up:
-                return
-            if self._chunked:
-                self._client.write(LAST_CHUNK)
+            self._deliver(rest)
+            return
+        self._over = True
+        if rest:
+            self._send(rest)
+        if self._given_up:
+            return
+        if self._restoring is not None:
+            self._write(self._restoring.finish())
+        if self._chunked:
+            self._client.write(LAST_CHUNK)
         self._finish()
 
     # -- heads
 
-    def _send_head(self, length: int | None, content: bytes) -> None:
+    def _send_head(self, length: int | None, content: bytes, recorded: bytes) -> None:
         """Write the head, with `content` behind it when `length` is known. A None length means chunked or until close,
-        and for HEAD and 304 no framing at all."""
+        and for HEAD and 304 no framing at all. `recorded` is the content before values were put back."""
         exchange, head = self._exchange, self._head
         if head is None:
             return
@@ -259,6 +391,8 @@ class Relay:
             head.unscanned.append(line)
         if head.unscanned and self._armed is not None:
             lines = self._clean_lines(head, self._armed.guardian)
+        if self._masker is not None and exchange.masks.response is not None:
+            lines = exchange.masks.response.clean_lines(self._masker, lines)
         shown = status_line(head.status) + (b"\r\n".join(lines) + b"\r\n" if lines else b"")
         framing = self._framing(head, length)
         self._head_sent = True
@@ -271,7 +405,7 @@ class Relay:
         if content:
             if len(content) >= _WRITTEN_TOGETHER_BYTES:
                 self._client.write(content)
-            self._record(content)
+            self._record(recorded)
 
     def _framing(self, head: ResponseHead, length: int | None) -> bytes:
         """Line end of the exchange id, Content-Length or Transfer-Encoding, and Connection where it is needed."""
@@ -311,7 +445,10 @@ class Relay:
         return [line for line in kept if line is not None]
 
     def _findings_so_far(self) -> bool:
-        return bool(self._exchange.findings) or (self._stream is not None and bool(self._stream.findings()))
+        found = (*self._exchange.findings, *(self._masker.findings() if self._masker is not None else ()))
+        return any(each.action != Action.REPORT for each in found) or (
+            self._stream is not None and bool(self._stream.findings())
+        )
 
     # -- pressure
 
@@ -344,8 +481,7 @@ class Relay:
 
     def _finish(self) -> None:
         exchange = self._exchange
-        if self._stream is not None:
-            exchange.findings += self._stream.findings()
+        self._note_findings()
         self._end_tap()
         exchange.answered = True
         self._done(exchange, self._upstream, None)
@@ -387,8 +523,15 @@ class Relay:
     def _flush_partial(self) -> None:
         if self._stream is not None:
             self._stream.finish()
-            self._exchange.findings += self._stream.findings()
+        self._note_findings()
         self._end_tap()
+
+    def _note_findings(self) -> None:
+        if self._stream is not None:
+            self._exchange.findings += self._stream.findings()
+        masker, self._masker = self._masker, None
+        if masker is not None:
+            self._exchange.findings += masker.findings()
 
 
 def _chained(first: Iterator[bytes], second: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from ostiary.model.errors import GatewayRefusal
+from ostiary.model.errors import GatewayRefusal, MaskingFailedError
 from ostiary.protocols.charsets import charset_is_readable
 from ostiary.protocols.codings import Decoder, UnreadableBody, decoder_for
 from ostiary.protocols.heads import ResponseHead
@@ -26,6 +26,22 @@ def unreadable(why: str) -> GatewayRefusal:
         f"The upstream's answer cannot be checked for secrets: {why}",
         "Nothing of it was passed on.",
     )
+
+
+def unmaskable(failure: MaskingFailedError) -> GatewayRefusal:
+    """The sentence is ours: it never holds anything of the answer."""
+    return GatewayRefusal(
+        502,
+        "masking_failed",
+        f"The upstream's answer could not be made safe: {failure.sentence}",
+        failure.next_step or "Nothing more of it was passed on; your administrator sees the finding in the audit log.",
+    )
+
+
+def may_stream_events(content_type: bytes) -> bool:
+    """Whether a body of this type is, or may turn out to be, a stream of events."""
+    kind = content_type.partition(b";")[0].strip().lower()
+    return kind in (b"text/event-stream", b"text/plain", b"")
 
 
 def judge_status(head: ResponseHead, hides_key: bool) -> GatewayRefusal | None:
@@ -56,5 +72,7 @@ __all__ = [
     "body_decoder",
     "judge_status",
     "judge_type",
+    "may_stream_events",
+    "unmaskable",
     "unreadable",
 ]

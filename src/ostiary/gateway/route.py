@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from threading import Lock
 from weakref import WeakValueDictionary
 
+from ostiary.gateway.masks import RouteMasks
 from ostiary.gateway.pool import UpstreamPool
 from ostiary.masking.injected import InjectedSecretMatcher
 from ostiary.model.actor import Actor
@@ -71,9 +72,16 @@ class Route:
     """`arm` gives the secrets, or None for a connection without one."""
 
     def __init__(
-        self, connection: Connection, kind: Kind, table: OperationTable, pool: UpstreamPool, keeper: SecretKeeper
+        self,
+        connection: Connection,
+        kind: Kind,
+        table: OperationTable,
+        pool: UpstreamPool,
+        keeper: SecretKeeper,
+        masks: RouteMasks,
     ) -> None:
         self.connection = connection
+        self.masks = masks
         self.kind = kind
         self._table = table
         self._operations: dict[tuple[bytes, bytes], Operation] = {}

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable
 
 from ostiary.gateway.deadlines import Sweeper
+from ostiary.gateway.masks import RouteMasks
 from ostiary.gateway.pool import UpstreamPool
 from ostiary.gateway.route import Route, Snapshot
 from ostiary.model.configuration import Configuration
 from ostiary.model.connection import Connection
 from ostiary.policy.evaluation import Policy
-from ostiary.ports import SecretKeeper
+from ostiary.ports import PlaceholderBook, SecretKeeper
 from ostiary.protocols.kinds import Kind
 from ostiary.protocols.operation_table import OperationTable
 from ostiary.settings import Settings
@@ -18,7 +19,8 @@ _PoolKey = tuple[object, ...]
 
 
 class SnapshotBuilder:
-    """`kind_of` gives a connection's Kind with its operations (raises `OperatorError` for an unusable file)."""
+    """`kind_of` gives a connection's Kind with its operations (raises `OperatorError` for an unusable file).
+    `hash_key` makes the marks of `action: hash` this installation's own."""
 
     def __init__(
         self,
@@ -27,7 +29,11 @@ class SnapshotBuilder:
         loop: asyncio.AbstractEventLoop,
         keeper: SecretKeeper,
         kind_of: Callable[[Connection], Kind],
+        book: PlaceholderBook,
+        hash_key: bytes,
     ) -> None:
+        self._book = book
+        self._hash_key = hash_key
         self._settings = settings
         self._sweeper = sweeper
         self._loop = loop
@@ -49,7 +55,11 @@ class SnapshotBuilder:
             )
             pool = self._pools.get(key) or UpstreamPool(connection, self._settings, self._sweeper, self._loop)
             pools[key] = pool
-            routes[connection.name] = Route(connection, kind, OperationTable(kind.operations), pool, self._keeper)
+            masks = RouteMasks(connection, configuration.masking, kind.text_channels, self._hash_key, self._book)
+            masks.compile()
+            routes[connection.name] = Route(
+                connection, kind, OperationTable(kind.operations), pool, self._keeper, masks
+            )
         gone = [pool for key, pool in self._pools.items() if key not in pools]
         self._pools = pools
         for pool in gone:

@@ -6,7 +6,9 @@ from asyncio import Task
 from typing import TYPE_CHECKING, Any
 
 from ostiary.gateway.client import ClientConnection
+from ostiary.gateway.masks import NO_MASKS, Masks
 from ostiary.gateway.route import Armed, Route
+from ostiary.masking.placeholders import Placeholders
 from ostiary.model.actor import Actor
 from ostiary.model.decision import Decision
 from ostiary.model.finding import Finding
@@ -33,6 +35,9 @@ now_s = time.perf_counter
 class Exchange:
     """Mutable on purpose, and only while the exchange runs. `started` is `now_s` time.
 
+    `judged_body` is the request's body as it is judged and recorded, `sent_body` what is sent where sealed values were
+    put back into it.
+
     Defaults stand on the class: an exchange sets what differs, and most differ in little.
     """
 
@@ -42,7 +47,10 @@ class Exchange:
     operation: Operation = UNKNOWN_OPERATION
     decision: Decision | None = None
     armed: Armed | None = None
+    masks: Masks = NO_MASKS
+    placeholders: Placeholders | None = None
     judged_body: bytes | None = None
+    sent_body: bytes | None = None
     approval: str | None = None
     approved_by: str | None = None
     session = ""
@@ -77,6 +85,11 @@ class Exchange:
     @property
     def has_body(self) -> bool:
         return self.head.chunked or bool(self.content_length)
+
+    @property
+    def content_type(self) -> bytes:
+        """Of the request's body."""
+        return next((value for name, value, _fate in self.head.fields if name == b"content-type"), b"")
 
     def add_frame(self, direction: int, data: bytes) -> bool:
         """Keep a frame; True when enough have gathered to be handed to the recorder."""

@@ -35,6 +35,7 @@ class Upload:
             settings,
             loop,
             exchange.client.hold_for_recorder,
+            exchange.content_type,
         )
 
     def begin(self, body: bytes, complete: bool, chunked: bool) -> None:

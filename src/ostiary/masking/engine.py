@@ -25,6 +25,11 @@ MINTED = "minted-credential"
 """The detector of what a Kind marks as credentials in an operation's answer."""
 
 
+HEADER = "header"
+_CLEAN_LINES_MAX = 4096
+_CLEAN_LINE_BYTES = 512
+
+
 class Substitutes(Protocol):
     """Gives the placeholder that stands for a value in one actor's session."""
 
@@ -63,6 +68,7 @@ class MaskingEngine:
                 self.sources.append(source)
                 self.rule_of[source] = rule
         self.finder = Finder(self.sources)
+        self._clean: set[bytes] = set()
         self._twin: tuple[InjectedSecretMatcher | None, Finder] = (None, self.finder)
         self._named = [(field, _Field(rule, rule.name)) for rule in rules for field in rule.fields]
         self._minted = next((rule for rule in rules if MINTED in rule.detectors), None)
@@ -80,6 +86,24 @@ class MaskingEngine:
             finder = self.finder.with_injected(injected)
             self._twin = (injected, finder)
         return finder
+
+    def clean_lines(self, masker: "Masker", lines: list[bytes]) -> list[bytes]:
+        """Header lines, masked; lines that were clean once are not looked at again."""
+        if all(line in self._clean for line in lines):
+            return lines
+        return [line if line in self._clean else self._clean_line(masker, line) for line in lines]
+
+    def _clean_line(self, masker: "Masker", line: bytes) -> bytes:
+        name, colon, value = line.partition(b":")
+        stream = masker.stream(HEADER, name + colon + b" ")
+        masked = stream.feed(value) + stream.finish()
+        if masked != value:
+            return name + colon + masked
+        if len(self._clean) >= _CLEAN_LINES_MAX:
+            self._clean.clear()
+        if len(line) <= _CLEAN_LINE_BYTES:
+            self._clean.add(line)
+        return line
 
     def masker(
         self,
@@ -132,8 +156,8 @@ class Masker:
         rule, label = self._fields[field].rule, self._fields[field].label
         if self._is_exempt(rule, value):
             return None
-        replacement = self._replacement(rule, label, value)
         self._add((label, rule.name, "", place, rule.action), -1, len(value), value)
+        replacement = self._replacement(rule, label, value)
         return None if rule.action is Action.REPORT else replacement
 
     def findings(self) -> tuple[Finding, ...]:
@@ -152,6 +176,8 @@ class Masker:
         if source is None:
             return Verdict(Action.REPLACE, MARK)
         rule = self._engine.rule_of[source]
+        if rule.action is Action.BLOCK and not self._is_exempt(rule, value):
+            self._count(found, rule.action, place, found.start, found.end - found.start, value)
         if not value:
             whole = rule.action in _NEEDS_VALUE or any(each.matching for each in self._exemptions.get(rule.name, ()))
             return Verdict(rule.action, None if whole else self._replacement(rule, source.label, value))

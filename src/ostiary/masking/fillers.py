@@ -82,26 +82,37 @@ BREAK = rb"(?:\A|\\[nrtbf]|%[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|[^0-9A-Za-z_]|[xX])
 _BREAK = Program([BREAK.replace(rb"\A|", b"")])
 WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 _HEX = frozenset(b"0123456789abcdefABCDEF")
+_BACKSLASH = 0x5C
+_PERCENT = 0x25
+_ENDS_ESCAPE = frozenset(b"nrtbf")
+_LETTERS_OF_ESCAPES = frozenset(bytes((code,)) for code in b"nrtbfuxU")
 _X = frozenset(b"xX")
 
 
 def starts_word(text: bytes, place: int) -> bool:
-    """Whether no word goes on at this place; the letters of `\\n`, `%20` and `\\u0022` belong to none."""
-    return place == 0 or text[place - 1] not in WORD or _follows_escape(text, place)
-
-
-def _follows_escape(text: bytes, place: int) -> bool:
+    """Whether no word goes on at this place. An escape such as `\\n`, `%20` and `\\u0022` belongs to no word and is not
+    taken apart."""
+    if place == 0:
+        return True
     code = text[place - 1]
-    if code in b"nrtbf" and place >= 2 and text[place - 2] == 0x5C:
+    if code in WORD:
+        return _follows_escape(text, place, code)
+    if code == _BACKSLASH:
+        return text[place : place + 1] not in _LETTERS_OF_ESCAPES
+    return code != _PERCENT or not _is_hex(text, place, place + 2)
+
+
+def _follows_escape(text: bytes, place: int, code: int) -> bool:
+    if code in _ENDS_ESCAPE and place >= 2 and text[place - 2] == _BACKSLASH:
         return True
     return code in _HEX and (
-        (place >= 3 and text[place - 3] == 0x25 and text[place - 2] in _HEX)
-        or (
-            place >= 6
-            and text[place - 6 : place - 4] == b"\\u"
-            and all(each in _HEX for each in text[place - 4 : place - 1])
-        )
+        (place >= 3 and text[place - 3] == _PERCENT and _is_hex(text, place - 2, place))
+        or (place >= 6 and text[place - 6 : place - 4] == b"\\u" and _is_hex(text, place - 4, place))
     )
+
+
+def _is_hex(text: bytes, start: int, end: int) -> bool:
+    return end <= len(text) and all(code in _HEX for code in text[start:end])
 
 
 def places_to_begin(text: bytes, first: int, last: int) -> Sequence[int]:

@@ -5,13 +5,14 @@ was cut: a match is decided once nothing that began before it, or with it, can s
 source with a tail: what begins in the tail belongs to it.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from ostiary.masking.gate import GateRow, PlaceGate
 from ostiary.masking.injected import InjectedSecretMatcher
 from ostiary.masking.programs import Program
-from ostiary.masking.sources import Source
+from ostiary.masking.sources import Source, may_stand_behind
 from ostiary.masking.starts import PREFIX_MAX_BYTES
 from ostiary.masking.triggers import Triggers
 
@@ -98,7 +99,7 @@ class Finder:
 
     def decide(self, window: bytes, start: int, final: bool) -> "Decision":
         """What was found from `start` on, by where its match began. At least one byte stands before `start`."""
-        searches = [_Search(self._sources[number], window, start, final) for number in self._triggers.fired(window)]
+        searches = self._searches(window, start, final)
         if self._injected is not None:
             searches.append(_InjectedSearch(self._injected, window, start, final))
         length = len(window)
@@ -122,6 +123,21 @@ class Finder:
             if pending.begin < match.end:
                 pending = self._pending(window, match.end)
 
+    def _searches(self, window: bytes, start: int, final: bool) -> list["_Search"]:
+        fired = [self._sources[number] for number in self._triggers.fired(window)]
+        prefixed = {source: [] for source in fired if source.pattern.prefixes}  # type: dict[Source, list[int]]
+        if prefixed:
+            for number, end in self._places.scan(window[start:]):
+                source, count, _ = self._prefixed[number]
+                if source in prefixed:
+                    prefixed[source].append(start + end - count)
+        return [
+            _PrefixSearch(source, window, start, final, sorted(prefixed[source]))
+            if source in prefixed
+            else _Search(source, window, start, final)
+            for source in fired
+        ]
+
     def _pending(self, window: bytes, start: int) -> "_Pending":
         """What could still begin and go on beyond the end of the window."""
         begin = value = length = len(window)
@@ -144,9 +160,9 @@ class Finder:
                 if sides is None:
                     continue
                 any_side, value_side = sides
-                if place < begin and window[place - 1] not in any_side:
+                if place < begin and may_stand_behind(window, place, any_side):
                     begin = place
-                if place < value and value_side is not None and window[place - 1] not in value_side:
+                if place < value and value_side is not None and may_stand_behind(window, place, value_side):
                     value = place
         look_from = max(start, length - self._longest_prefixed)
         for number, end in self._places.scan(window[look_from:]):
@@ -233,6 +249,26 @@ class _Search:
         self.start, self.end = self._source.find(self._window, place, self._final)
         if self.start < 0:
             self.start = len(self._window) + 1
+
+
+class _PrefixSearch(_Search):
+    """The next match of a source that begins at one of some places: none is sought anywhere else, so that no text
+    makes it slow."""
+
+    __slots__ = ("_places",)
+
+    def __init__(self, source: Source, window: bytes, start: int, final: bool, places: list[int]) -> None:
+        self._places = places
+        super().__init__(source, window, start, final)
+
+    def _seek(self, place: int) -> None:
+        places = self._places
+        for at in range(bisect_left(places, place), len(places)):
+            end = self._source.end_at(self._window, places[at], self._final)
+            if end >= 0:
+                self.start, self.end = places[at], end
+                return
+        self.start = self.end = len(self._window) + 1
 
 
 class _InjectedSearch(_Search):

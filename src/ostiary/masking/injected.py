@@ -29,7 +29,7 @@ from ostiary.model.secret import Secret
 
 DETECTOR = "injected-secret"
 PARTIAL_DETECTOR = "partial_echo"
-"""For a part of a credential that is shorter than a stretch."""
+"""For a part of a credential."""
 MARK = b"[masked:injected-secret]"
 _WIDE_MARK = b"\0".join(MARK[at : at + 1] for at in range(len(MARK)))
 """The mark in UTF-16, from the first character's byte to the last one's, as the match was."""
@@ -58,6 +58,7 @@ class InjectedSecretMatcher:
         "_telling",
         "_wanted",
         "hold_back_max_bytes",
+        "shortest_bytes",
     )
 
     def __init__(self, secrets: Sequence[Secret], forms: Sequence[AuthForm]) -> None:
@@ -99,6 +100,8 @@ class InjectedSecretMatcher:
             [*(stretch.longest for stretch in written), *(part.longest for part in [*parts, *longer])], default=0
         )
         """A stream never holds back more than this."""
+        self.shortest_bytes = min((len(secret.reveal_for_injection()) for secret in known), default=0)
+        """Less than this is a part of a credential, however it is written."""
         if not all(self._wanted.finds(secret) for secret in secrets):
             raise OperatorError("A secret cannot be masked.", "Replace it by another one.")
 
@@ -180,8 +183,8 @@ class InjectedSecretMatcher:
         )
 
     def detector_of(self, data: bytes, start: int, end: int) -> str:
-        """`partial_echo` when the candidate is a part of a credential, `injected-secret` when it is a whole one, or one
-        that was cut off before it became a telling part."""
+        """`partial_echo` when the candidate is a part of a credential, `injected-secret` when it is a whole one or a
+        stretch of a long one, or was cut off by the end of the text before it became a part that tells by itself."""
         if self._stretches.begins(data, start):
             return DETECTOR
         part = self._parts.end_at(data, start) == end or any(
@@ -202,7 +205,8 @@ class InjectedSecretStream:
         "_codes",
         "_covered",
         "_held",
-        "_mark_detector",
+        "_mark_has_whole",
+        "_mark_is_whole",
         "_mark_length",
         "_matcher",
         "_place",
@@ -221,7 +225,8 @@ class InjectedSecretStream:
         self._covered = 0  # so many of the held bytes are already behind a mark
         self._written = 0  # where in the bytes under work the output has come to
         self._after_mark = False
-        self._mark_detector = DETECTOR
+        self._mark_has_whole = False  # what the last mark stands for has a whole stretch in it
+        self._mark_is_whole = False
         self._mark_length = 0
         self._sums = {DETECTOR: [0, 0], PARTIAL_DETECTOR: [0, 0]}  # how many bytes, how many marks
 
@@ -307,22 +312,24 @@ class InjectedSecretStream:
 
     def _mark(self, text: bytes, start: int, end: int, pieces: list[bytes]) -> None:
         """One mark stands for all matches that touch or overlap: the stretches of a long credential, or two Secrets
-        with a part in common. It counts as a part when it stands for nothing but parts."""
+        with a part in common. It counts as a part while it stands for nothing but parts, or less than a whole one."""
         self._let_go(text, start, pieces)
-        detector = self._matcher.detector_of(text, start, end)
         if not self._after_mark:
             pieces.append(_WIDE_MARK if text[start + 1 : start + 2] == b"\0" else MARK)
             self._after_mark = True
-            self._mark_detector, self._mark_length = detector, 0
-            self._add(detector, 0, 1)
-        elif detector == DETECTOR != self._mark_detector:
-            self._add(PARTIAL_DETECTOR, -self._mark_length, -1)
-            self._mark_detector = DETECTOR
-            self._add(DETECTOR, self._mark_length, 1)
+            self._mark_is_whole = self._mark_has_whole = False
+            self._mark_length = 0
+            self._add(PARTIAL_DETECTOR, 0, 1)
+        if not self._mark_has_whole:
+            self._mark_has_whole = self._matcher.detector_of(text, start, end) == DETECTOR
         if end > self._written:
             self._mark_length += end - self._written
-            self._add(self._mark_detector, end - self._written, 0)
+            self._add(DETECTOR if self._mark_is_whole else PARTIAL_DETECTOR, end - self._written, 0)
             self._written = end
+        if self._mark_has_whole and not self._mark_is_whole and self._mark_length >= self._matcher.shortest_bytes:
+            self._mark_is_whole = True
+            self._add(PARTIAL_DETECTOR, -self._mark_length, -1)
+            self._add(DETECTOR, self._mark_length, 1)
 
     def _add(self, detector: str, length: int, count: int) -> None:
         sums = self._sums[detector]

@@ -61,6 +61,10 @@ class Program:
         """Where the match that begins exactly at `start` ends; -1 when there is none."""
         return self._match(_ANCHORED, data, start, len(data))[0][1]
 
+    def end_within(self, data: bytes, start: int, limit: int) -> int:
+        """The same, looking no further than `limit`."""
+        return self._match(_ANCHORED, data, start, min(limit, len(data)))[0][1]
+
     def finds(self, secret: Secret) -> bool:
         """Whether the plain credential itself is found. The first such question also readies the engine."""
         return self._match(

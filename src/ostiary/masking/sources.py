@@ -1,5 +1,6 @@
 """One thing to look for: a pattern with its checks, and the RE2 programs that find exactly where it is."""
 
+import re
 from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 
@@ -17,7 +18,8 @@ end a tail."""
 Check = Callable[[bytes, bytes], int]
 """(the value found, up to `CONTEXT_BYTES` before it) → how many of its bytes count; 0 refuses it."""
 
-_NEWLINE = b"\n"
+_ESCAPE_BYTES = 6
+_ESCAPED = re.compile(rb"(?:\\[nrtbfv0]|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2})\Z")
 _ALL = frozenset(range(256))
 
 
@@ -65,12 +67,20 @@ class Source:
         return Program([whole + self._trail], [whole])
 
     @cached_property
+    def _open_here(self) -> Program:
+        return Program([self.pattern.piece.full + self._trail])
+
+    @cached_property
+    def _closed_here(self) -> Program:
+        return Program([self.pattern.piece.full + self._trail], [self.pattern.piece.full])
+
+    @cached_property
     def _at_end(self) -> Program:
-        return Program([], [self._lead + self.pattern.piece.full])
+        return Program([], [self.pattern.piece.full])
 
     @cached_property
     def _beginning(self) -> Program:
-        return Program([], [self.beginning])
+        return Program([], [self.pattern.piece.beginnings])
 
     @cached_property
     def _introduction(self) -> Node | None:
@@ -115,9 +125,21 @@ class Source:
         begin, end = (self._closed if final else self._open).find(window, start - 1)
         if begin < 0:
             return -1, -1
-        if self._trail and not (end == len(window) and final and self._at_end.begins(window, begin)):
-            end -= 1
-        return begin + 1, end
+        return begin + 1, self._without_trail(window, begin + 1, end, final)
+
+    def end_at(self, window: bytes, start: int, final: bool) -> int:
+        """Where the match that begins at `start` ends, -1 when there is none."""
+        if not may_stand_behind(window, start, self.pattern.left_forbidden):
+            return -1
+        limit = start + self.longest + 1
+        program = self._closed_here if final and limit >= len(window) else self._open_here
+        end = program.end_within(window, start, limit)
+        return end if end < 0 else self._without_trail(window, start, end, final)
+
+    def _without_trail(self, window: bytes, start: int, end: int, final: bool) -> int:
+        if not self._trail or (end == len(window) and final and self._at_end.begins(window, start)):
+            return end
+        return end - 1
 
     @cached_property
     def _anywhere(self) -> Program:
@@ -129,7 +151,11 @@ class Source:
 
     def may_begin(self, window: bytes, start: int) -> bool:
         """Whether a match that goes on to the end of the window and perhaps beyond begins exactly at `start`."""
-        return self._beginning.begins(window, start - 1)
+        return (
+            len(window) - start <= self.longest
+            and may_stand_behind(window, start, self.pattern.left_forbidden)
+            and self._beginning.begins(window, start)
+        )
 
     def accept(self, window: bytes, start: int, end: int) -> Span | None:
         """The part of the match that counts as the value, or None when checks or context refuse it."""
@@ -165,6 +191,14 @@ class Source:
             if last > start:
                 return last, True
         return end, end < len(text)
+
+
+def may_stand_behind(window: bytes, start: int, forbidden: frozenset[int]) -> bool:
+    """Whether what stands before `start` is none of the forbidden bytes, or is the end of an escape sequence: `\\n`,
+    `\\u003d`, `\\x3d`, `%3D`."""
+    return (
+        window[start - 1] not in forbidden or _ESCAPED.search(window, max(0, start - _ESCAPE_BYTES), start) is not None
+    )
 
 
 def byte_class(codes: frozenset[int]) -> bytes:

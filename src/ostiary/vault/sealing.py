@@ -31,7 +31,7 @@ _TAG_BYTES = 16
 class RootKey:
     """The 32 bytes that wrap every data key. It has no text, copy or serial form."""
 
-    __slots__ = ("_check_value", "_cipher")
+    __slots__ = ("_check_value", "_cipher", "_masking_key")
 
     def __init__(self, value: bytes) -> None:
         if len(value) != KEY_BYTES:
@@ -41,6 +41,7 @@ class RootKey:
             )
         self._cipher = AESGCM(value)
         self._check_value = hmac.digest(value, b"ostiary root key check value, version 1", "sha256")[:16]
+        self._masking_key = hmac.digest(value, b"ostiary masking marks, version 1", "sha256")
 
     @classmethod
     def from_hex(cls, text: str) -> "RootKey":
@@ -57,6 +58,11 @@ class RootKey:
     def check_value(self) -> bytes:
         """16 bytes that tell this key from another and give nothing of it away."""
         return self._check_value
+
+    @property
+    def masking_key(self) -> bytes:
+        """32 bytes under which masked values are hashed: the same value has the same mark in this installation only."""
+        return self._masking_key
 
     def __repr__(self) -> str:
         return "<RootKey>"

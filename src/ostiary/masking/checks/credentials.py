@@ -59,7 +59,7 @@ _NAME = re.compile(rb"[A-Za-z_]+(?:[_.-][A-Za-z0-9]+)*\d{0,2}|[A-Z0-9]+(?:_[A-Z0
 _LOWER = re.compile(rb"[a-z]")
 _UPPER = re.compile(rb"[A-Z]")
 _SYMBOL = re.compile(rb"[^0-9A-Za-z_.:/ -]")
-_REST = re.compile(rb"[&;,?#](?:[A-Za-z_][\w.-]{0,40}[=:]|$).*$|[.,;:!?)]+$", re.DOTALL)
+_REST = re.compile(rb"[&;,?#][A-Za-z_][\w.-]{0,40}[=:].*$|[.,;:)]+$", re.DOTALL)
 _KEY = re.compile(rb"([A-Za-z0-9_.-]+)[^A-Za-z0-9_]*$")
 _TYPED_KEY = re.compile(rb"([A-Za-z0-9_.-]+)[ \t]{0,3}:[ \t]{0,2}&?[A-Za-z_][\w.<>\[\], |&']{0,24}\s?=(?![=>])[^=]*$")
 _VALUE_ATTRIBUTE = re.compile(rb"([A-Za-z0-9_.-]+)\"\s+value=\"$")
@@ -80,6 +80,7 @@ _OTHER_KEY = re.compile(
 _TIGHT_KEY = re.compile(
     rb"(?:^|[\s;&?|\"'])(?:-D|-e)?[A-Za-z][\w.-]{1,48}=$|>$|^[ \t]*[\w.\"'-]+:[ \t]+$|\n[ \t]*[\w.\"'-]+:[ \t]+$"
 )
+_ENVIRONMENT_KEY = re.compile(rb"[A-Z][A-Z0-9_]{2,}=$")
 _UUID_TOKEN = re.compile(
     rb"(?i:(?:^|access|auth|api|bot|refresh|session|service|deploy|personal|private|security|app|user|x|my)[_.-]?token$)|"
     rb"[A-Z]_TOKEN$"
@@ -151,8 +152,9 @@ def bare_secret(value: bytes, before: bytes) -> int:
         return len(value)
     if not _PASSWORD_KEY.search(key) or not _looks_like_password(value):
         return 0
-    told = _SYMBOL.search(value) or (_TIGHT_KEY.search(before) and ended_by not in b",)" and not _NAME.fullmatch(value))
-    return len(value) if told else 0
+    told = _SYMBOL.search(value) or _ENVIRONMENT_KEY.search(before)
+    tight = _TIGHT_KEY.search(before) and ended_by not in b",)" and not _NAME.fullmatch(value)
+    return len(value) if told or tight else 0
 
 
 def option_secret(value: bytes, before: bytes) -> int:
