@@ -17,7 +17,10 @@ _INVISIBLE = frozenset(
 LONG_RUN = 64
 """So many equal characters in a row are padding and are shown as one with their number."""
 
-_REMARKABLE = re.compile(rf"(.)\1{{{LONG_RUN - 1},}}|([^ -~\n])", re.DOTALL)
+PLACEHOLDER = re.compile("(‹[a-z0-9-]{1,40}:[1-9][0-9]{0,11}›)")
+"""What masking puts into requests. It is shown as it is: nothing that stands for an escape looks like it."""
+
+_REMARKABLE = re.compile(rf"{PLACEHOLDER.pattern}|(.)\2{{{LONG_RUN - 1},}}|[^ -~\n]", re.DOTALL)
 
 
 def show(text: str, *, keep_newlines: bool = False) -> tuple[str, int]:
@@ -27,6 +30,8 @@ def show(text: str, *, keep_newlines: bool = False) -> tuple[str, int]:
 
     def replace(match: re.Match[str]) -> str:
         nonlocal hidden
+        if match.group(1) is not None:
+            return match.group(1)
         character = match.group(0)[0]
         if is_hidden(character) and not (character == "\n" and keep_newlines):
             hidden += len(match.group(0))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from ostiary.approval.visible_text import is_hidden
+from ostiary.approval.visible_text import PLACEHOLDER, is_hidden
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -17,20 +17,23 @@ def visible(text: object, *, keep_lines: bool = False) -> str:
     """The text with everything a terminal could act on, or a reader could not see, written as `‹U+001B›`.
 
     That is every control character (ANSI sequences begin with one), bidirectional and zero-width character,
-    filler and lone surrogate; with `keep_lines`, line feeds and tabs stay. All text that came from a client,
-    an upstream or a file goes through here before it is printed.
+    filler and lone surrogate; with `keep_lines`, line feeds and tabs stay. Placeholders stay as they are. All text
+    that came from a client, an upstream or a file goes through here before it is printed.
     """
     source = str(text)
     if source.isascii() and source.isprintable():
         return source
     kept = "\n\t" if keep_lines else ""
-    return "".join(
-        # The quote itself is escaped too, or a text could pretend to have been escaped.
-        f"‹U+{ord(character):04X}›"
-        if character == "‹" or (is_hidden(character) and character not in kept)
-        else character
-        for character in source
-    )
+    around = PLACEHOLDER.split(source)
+    around[::2] = ["".join(_shown(character, kept) for character in text) for text in around[::2]]
+    return "".join(around)
+
+
+def _shown(character: str, kept: str) -> str:
+    # The quote itself is escaped too, or a text could pretend to have been escaped.
+    if character == "‹" or (is_hidden(character) and character not in kept):
+        return f"‹U+{ord(character):04X}›"
+    return character
 
 
 def paint(text: str, *styles: str, stream: IO[str] | None = None) -> str:

@@ -37,6 +37,7 @@ def test_bidi_zero_width_and_terminal_codes_are_shown_as_escapes_and_counted() -
 
 def test_a_request_cannot_pretend_to_be_escaped() -> None:
     assert "‹U+2039›U+202E›" in show("‹U+202E›".encode())
+    assert "to ‹email:1›" in show("to ‹email:1›".encode())
 
 
 def test_a_newline_in_a_target_does_not_forge_a_header() -> None:

@@ -28,6 +28,8 @@ HOSTILE = {
     "del\x7f": "del‹U+007F›",
     "lone \udce9": "lone ‹U+DCE9›",
     "pretend ‹U+001B›": "pretend ‹U+2039›U+001B›",
+    "to ‹email:1›\x1b": "to ‹email:1›‹U+001B›",
+    "‹u+001b:1› ‹email:1\u200b›": "‹U+2039›u+001b:1› ‹U+2039›email:1‹U+200B››",
     "\u3164filler": "‹U+3164›filler",
 }
 
