@@ -232,8 +232,8 @@ def _sub_token(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _agent(asked: dict[str, Any]) -> dict[str, Any]:
-    """Repeats what it was told, placeholders and all."""
-    return {"id": "bc-q1", "status": "CREATING", "said": asked}
+    """Guesses at the placeholders that the tool holds."""
+    return {"id": "bc-q1", "status": "CREATING", "guess": "‹minted-credential:1› ‹email:1›"}
 
 
 ANSWERS = {

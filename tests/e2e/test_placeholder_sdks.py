@@ -250,8 +250,8 @@ def test_minted_credential_is_sealed_for_the_tool_and_put_back_for_the_upstream(
     assert PLACEHOLDER.fullmatch(minted)
     told = ask_cursor(masked, person.token, "/v1/agents", {"prompt": {"text": f"use {minted}"}})
     assert json.loads(masked.upstream.bodies[-1])["prompt"]["text"] == f"use {MINTED}"
+    assert told["guess"] == "‹minted-credential:1› ‹email:1›", "in answers it stands for nothing"
     assert MINTED not in person.replay()
-    assert MINTED not in json.dumps(told), "an upstream that repeats it does not hand it to the tool"
     stranger = Person(masked)
     ask_cursor(masked, stranger.token, "/v1/agents", {"prompt": {"text": f"use {minted}"}})
     assert json.loads(masked.upstream.bodies[-1])["prompt"]["text"] == f"use {minted}"
