@@ -131,13 +131,15 @@ def _format(row: Mapping[str, object], detector: str, parts: Mapping[str, str], 
 def _filled(pattern: str, parts: Mapping[str, str], place: str) -> str:
     """The pattern with its parts put in; parts may use parts."""
     for _ in range(_PARTS_DEEP):
-        missing = [name for name in _PART.findall(pattern) if name not in parts]
+        names = _PART.findall(pattern)
+        if not names:
+            return pattern
+        missing = [name for name in names if name not in parts]
         if missing:
             raise OperatorError(f"{place}: there is no part named {missing[0]!r}.")
-        filled = _PART.sub(lambda found: parts[found.group(1)], pattern)
-        if filled == pattern:
-            return pattern
-        pattern = filled
+        pattern = _PART.sub(lambda found: parts[found.group(1)], pattern)
+    if not _PART.search(pattern):
+        return pattern
     raise OperatorError(f"{place}: its parts use each other more than {_PARTS_DEEP} deep.")
 
 
