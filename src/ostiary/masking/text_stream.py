@@ -170,7 +170,7 @@ class MaskingStream:
     def _pass(self, text: bytes) -> None:
         """Nothing in it: only remember what stands before what comes next."""
         self._held_from += len(text)
-        self._covered = self._held_from
+        self._covered = self._decided = self._held_from
         self._covered_by_injected = False
         self._before = text[-HISTORY_BYTES:] if len(text) >= HISTORY_BYTES else (self._before + text)[-HISTORY_BYTES:]
 
