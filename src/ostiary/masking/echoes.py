@@ -72,6 +72,17 @@ def beginnings(secret: Secret) -> Iterator[Piece]:
         yield loosely_in_turn([beginning, SPACE, FILLER, SPACE, _short_ending(secret)])
 
 
+def first_stretch(secret: Secret) -> Piece:
+    """As much of the beginning of the credential as there is, in any case."""
+    length = len(secret.reveal_for_injection())
+    return _run(
+        [
+            plain_character(bytes((code,)).lower() + bytes((code,)).upper())
+            for code in secret.reveal_for_injection()[: (*window_starts(length), length)[1]]
+        ]
+    )
+
+
 def continuations(secret: Secret) -> Iterator[Piece]:
     """Each stretch of a long credential that is looked for whole, and as much of the next one as there is."""
     length = len(secret.reveal_for_injection())
@@ -143,14 +154,12 @@ class Ending:
                     return place, length
         return NOWHERE
 
-    def is_telling(self, text: bytes, place: int) -> bool:
-        """Whether what stands from this place to the end of the text is, or begins with, an ending; or so much of one
-        that it tells."""
-        return self._end_at(text, place) >= 0 or (
-            len(text) - place >= self._lone_least
-            and self._inside.begins(text, place)
-            and self._stands_alone(text, place)
-        )
+    def final_end(self, text: bytes, place: int) -> int:
+        """Where the ending, or so much of one at the end of the text that it tells, ends; -1 when there is none."""
+        length = len(text)
+        if length - place >= self._lone_least and self._inside.begins(text, place) and self._stands_alone(text, place):
+            return length
+        return self._end_at(text, place)
 
     def covers(self, text: bytes, start: int, end: int) -> bool:
         """Whether this span is an ending, or at the end of the text a part of one."""

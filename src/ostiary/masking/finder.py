@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ostiary.masking.gate import GateRow, PlaceGate
 from ostiary.masking.injected import InjectedSecretMatcher
 from ostiary.masking.programs import Program
-from ostiary.masking.sources import Source, may_stand_behind
+from ostiary.masking.sources import Source, lead_of
 from ostiary.masking.starts import PREFIX_MAX_BYTES
 from ostiary.masking.triggers import Triggers
 
@@ -36,8 +36,8 @@ class Finder:
 
     __slots__ = (
         "_beginnings",
-        "_folded_partials",
         "_injected",
+        "_introduces",
         "_longest_beginning",
         "_longest_prefixed",
         "_partials",
@@ -45,6 +45,7 @@ class Finder:
         "_prefixed",
         "_sources",
         "_triggers",
+        "_values_at_end",
     )
 
     def __init__(self, sources: Sequence[Source], injected: InjectedSecretMatcher | None = None) -> None:
@@ -60,17 +61,16 @@ class Finder:
             ]
         )
         self._longest_prefixed = max((source.longest for source, _, _ in self._prefixed), default=0)
-        self._partials = _partial_prefixes(
-            [(prefix, source) for source, _, prefix in self._prefixed if not source.pattern.ignore_case]
-        )
-        self._folded_partials = _partial_prefixes(
-            [(prefix, source) for source, _, prefix in self._prefixed if source.pattern.ignore_case]
-        )
+        self._partials = _partial_programs(self._sources)
+        self._introduces = any(source.introduces and source.pattern.prefixes for source in sources)
         others = [source for source in sources if not source.pattern.prefixes]
         self._longest_beginning = max((source.longest for source in others), default=0)
         self._beginnings = [
             Program([], [source.beginning for source in others[at : at + _TOGETHER]])
             for at in range(0, len(others), _TOGETHER)
+        ]
+        self._values_at_end = [(program, self._longest_beginning) for program in self._beginnings] + [
+            (program, PREFIX_MAX_BYTES) for program, introduces in self._partials if not introduces
         ]
 
     def with_injected(self, injected: InjectedSecretMatcher | None) -> "Finder":
@@ -85,17 +85,35 @@ class Finder:
 
     def suspects(self, text: bytes) -> bool:
         """Whether a source may be in this text or a part of it; the injected secret is not asked after."""
-        fired = self._triggers.fired(text)
+        fired = self._triggers.fired(text, 0)
         return bool(fired) and any(self._sources[number].occurs(text) for number in fired)
 
-    def is_clean(self, before: bytes, text: bytes) -> bool:
-        """Whether nothing is in this text and nothing can begin in it. `before` is what stands in front of it."""
-        window = before + text
-        if self._triggers.fired(window):
-            return False
-        if self._injected is not None and self._injected.candidate(window, len(before))[0] >= 0:
-            return False
-        return self._pending(window, len(before)).begin == len(window)
+    def glance(self, window: bytes, start: int) -> int:
+        """Where to begin to look again when all from `start` on can be let go at once, as it is; -1 when it takes
+        `decide` to tell. At least one byte stands before `start`."""
+        if self._triggers.fired(window, start):
+            return -1
+        if self._injected is not None and self._injected.candidate(window, start)[0] >= 0:
+            return -1
+        length = len(window)
+        if start >= length:
+            return start
+        for program, look_back in self._values_at_end:
+            if program.find(window, max(start, length - look_back) - 1)[0] >= 0:
+                return -1
+        if not self._introduces and not self._prefixed:
+            return length
+        # Cheaper than to know it exactly: what only introduces a value may begin in the last few bytes.
+        restart = max(start, length - PREFIX_MAX_BYTES + 1) if self._introduces else length
+        look_from = max(start, length - self._longest_prefixed)
+        for number, end in self._places.scan(window[look_from:]):
+            source, count, _ = self._prefixed[number]
+            place = look_from + end - count
+            if source.may_begin(window, place):
+                if source.earliest_value(window, place) < length:
+                    return -1
+                restart = min(restart, place)
+        return restart
 
     def decide(self, window: bytes, start: int, final: bool) -> "Decision":
         """What was found from `start` on, by where its match began. At least one byte stands before `start`."""
@@ -124,7 +142,7 @@ class Finder:
                 pending = self._pending(window, match.end)
 
     def _searches(self, window: bytes, start: int, final: bool) -> list["_Search"]:
-        fired = [self._sources[number] for number in self._triggers.fired(window)]
+        fired = [self._sources[number] for number in self._triggers.fired(window, start)]
         prefixed = {source: [] for source in fired if source.pattern.prefixes}  # type: dict[Source, list[int]]
         if prefixed:
             for number, end in self._places.scan(window[start:]):
@@ -151,19 +169,13 @@ class Finder:
                     begin = value = place
         if not self._prefixed:
             return _Pending(begin, value)
-        for partials, tail in ((self._partials, window), (self._folded_partials, window[-PREFIX_MAX_BYTES:].lower())):
-            for count in partials.lengths.get(tail[-1], ()):
-                place = length - count
-                if place < start:
-                    continue
-                sides = partials.forbidden.get(tail[-count:])
-                if sides is None:
-                    continue
-                any_side, value_side = sides
-                if place < begin and may_stand_behind(window, place, any_side):
-                    begin = place
-                if place < value and value_side is not None and may_stand_behind(window, place, value_side):
-                    value = place
+        tail_from = max(start, length - PREFIX_MAX_BYTES) - 1
+        for program, introduces in self._partials:
+            place = program.find(window, tail_from)[0] + 1
+            if place > 0:
+                begin = min(begin, place)
+                if not introduces:
+                    value = min(value, place)
         look_from = max(start, length - self._longest_prefixed)
         for number, end in self._places.scan(window[look_from:]):
             source, count, _ = self._prefixed[number]
@@ -190,27 +202,38 @@ class _Pending(NamedTuple):
     value: int
 
 
-class _Partials(NamedTuple):
-    """Beginnings of prefixes: by their last byte the lengths they have, longest first, and for each the bytes that
-    must not stand before it, and before one that its value begins with (None when there is none)."""
+def _partial_programs(sources: Sequence[Source]) -> list[tuple[Program, bool]]:
+    """Programs for a beginning of a prefix at the end of a text, with the byte before it: those of sources that
+    introduce their value (True), which can be let go, and of all others."""
+    wanted: dict[bool, dict[frozenset[int], tuple[set[bytes], set[bytes]]]] = {True: {}, False: {}}
+    for source in sources:
+        exact, folded = wanted[source.introduces].setdefault(source.pattern.left_forbidden, (set(), set()))
+        (folded if source.pattern.ignore_case else exact).update(prefix[:-1] for prefix in source.pattern.prefixes)
+    programs = []
+    for introduces, by_left in wanted.items():
+        patterns = [
+            lead_of(left)
+            + b"(?:%b)"
+            % b"|".join([*([_trie(exact)] if exact else []), *([b"(?i:%b)" % _trie(folded)] if folded else [])])
+            for left, (exact, folded) in by_left.items()
+            if exact or folded
+        ]
+        if patterns:
+            programs.append((Program([], patterns), introduces))
+    return programs
 
-    lengths: dict[int, tuple[int, ...]]
-    forbidden: dict[bytes, tuple[frozenset[int], frozenset[int] | None]]
 
-
-def _partial_prefixes(prefixes: Sequence[tuple[bytes, Source]]) -> _Partials:
-    forbidden: dict[bytes, tuple[frozenset[int], frozenset[int] | None]] = {}
-    for prefix, source in prefixes:
-        left = source.pattern.left_forbidden
-        for count in range(1, len(prefix)):
-            any_side, value_side = forbidden.get(prefix[:count], (left, None))
-            if not source.introduces:
-                value_side = left if value_side is None else value_side & left
-            forbidden[prefix[:count]] = (any_side & left, value_side)
-    lengths: dict[int, set[int]] = {}
-    for partial in forbidden:
-        lengths.setdefault(partial[-1], set()).add(len(partial))
-    return _Partials({code: tuple(sorted(counts, reverse=True)) for code, counts in lengths.items()}, forbidden)
+def _trie(words: set[bytes]) -> bytes:
+    """A regular expression for every beginning, of one byte or more, of any of the words."""
+    by_first: dict[int, set[bytes]] = {}
+    for word in words:
+        if word:
+            by_first.setdefault(word[0], set()).add(word[1:])
+    ways = []
+    for first, rests in sorted(by_first.items()):
+        rest = _trie(rests)
+        ways.append(b"\\x%02x" % first + (b"(?:%b)?" % rest if rest else b""))
+    return b"|".join(ways)
 
 
 class _Search:

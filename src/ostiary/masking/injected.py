@@ -10,8 +10,17 @@ behind certain text: so much of what was let go is remembered.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ostiary.masking.echoes import ENDING_MOST_BYTES, Ending, beginnings, continuations, has_parts, stretches
+from ostiary.masking.echoes import (
+    ENDING_MOST_BYTES,
+    Ending,
+    beginnings,
+    continuations,
+    first_stretch,
+    has_parts,
+    stretches,
+)
 from ostiary.masking.encodings import (
+    TELLING_BYTES,
     Spelling,
     base64_spelling,
     hex_spelling,
@@ -34,6 +43,7 @@ MARK = b"[masked:injected-secret]"
 _WIDE_MARK = b"\0".join(MARK[at : at + 1] for at in range(len(MARK)))
 """The mark in UTF-16, from the first character's byte to the last one's, as the match was."""
 _STRETCHES_TOGETHER = 16
+_ESCAPES = b"\\%&"
 _SMALL_BYTES = 512
 """So much is kept of a stream rather than cut to what is needed."""
 
@@ -51,6 +61,7 @@ class InjectedSecretMatcher:
         "_continuing",
         "_ending_codes",
         "_endings",
+        "_first",
         "_parts",
         "_sign_least",
         "_signs",
@@ -84,12 +95,8 @@ class InjectedSecretMatcher:
             ],
             [*_beginnings(written), *(part.beginnings for part in [*parts, *longer])],
         )
-        self._telling = Program(
-            [
-                *(stretch.beginning(stretch.spelling.telling_units) for stretch in written),
-                *(part.full for part in parts),
-            ]
-        )
+        self._telling = Program([stretch.beginning(stretch.spelling.telling_units) for stretch in written])
+        self._first = Program([first_stretch(secret).full for secret in shown])
         self._continuing = Program([stretch.beginning(1) for stretch in written if stretch.continues])
         self._stretches = Program([stretch for secret in shown for stretch in stretches(secret)])
         self._parts = Program([part.full for part in parts])
@@ -173,14 +180,22 @@ class InjectedSecretMatcher:
                 at = data.find(ending.sign, at + 1, upto + size + ending.longest)
         return found
 
+    def final_end(self, data: bytes, start: int, follows_mark: bool) -> int:
+        """Where a candidate that reaches the end of a text that is over ends, if it is to be masked: because it is a
+        match, or enough of one; else -1. `follows_mark`: what stands right before it was masked for the secret."""
+        if follows_mark and self._continuing.begins(data, start):
+            return len(data)
+        if self._telling.begins(data, start):
+            shown = self._first.end_at(data, start)
+            if not (start + TELLING_BYTES <= shown < len(data)) or data[shown] in _ESCAPES:
+                return len(data)
+            # Only a filler that could have hidden the rest goes on to the end.
+        ends = [self._stretches.end_at(data, start), self._parts.end_at(data, start)]
+        return max(ends + [ending.final_end(data, start) for ending in self._endings])
+
     def is_telling(self, data: bytes, start: int, follows_mark: bool) -> bool:
-        """Whether a candidate that reaches the end of a text that is over is to be masked: it is a match, or enough of
-        one. `follows_mark`: what stands right before it was masked for the injected secret."""
-        return (
-            self._telling.begins(data, start)
-            or (follows_mark and self._continuing.begins(data, start))
-            or any(ending.is_telling(data, start) for ending in self._endings)
-        )
+        """Whether there is such an end."""
+        return self.final_end(data, start, follows_mark) >= 0
 
     def detector_of(self, data: bytes, start: int, end: int) -> str:
         """`partial_echo` when the candidate is a part of a credential, `injected-secret` when it is a whole one or a
@@ -284,8 +299,9 @@ class InjectedSecretStream:
         pieces: list[bytes] = []
         start, end = self._matcher.candidate(text, start)
         while start >= 0 and self._written < len(text):
-            follows_mark = self._after_mark and start == self._written
-            if end < len(text) or self._matcher.is_telling(text, start, follows_mark):
+            if end == len(text):
+                end = self._matcher.final_end(text, start, self._after_mark and start == self._written)
+            if end >= 0:
                 self._mark(text, start, end, pieces)
             start, end = self._matcher.candidate(text, start + 1, self._written)
         self._let_go(text, len(text), pieces)

@@ -201,6 +201,15 @@ def may_stand_behind(window: bytes, start: int, forbidden: frozenset[int]) -> bo
     )
 
 
+def lead_of(forbidden: frozenset[int]) -> bytes:
+    """A regular expression for what may stand before a match: a byte, or the last one of an escape sequence with those
+    before it."""
+    plain = byte_class(_ALL - forbidden)
+    return (
+        plain if not forbidden else rb"(?:%b|\\[nrtbfv0]|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|%%[0-9A-Fa-f]{2})" % plain
+    )
+
+
 def byte_class(codes: frozenset[int]) -> bytes:
     """A regular expression for one byte out of `codes`."""
     if not codes:

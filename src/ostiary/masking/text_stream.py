@@ -106,11 +106,13 @@ class MaskingStream:
         return self._held_from + len(self._held) - self._decided
 
     def feed(self, text: bytes) -> bytes:
-        if not self._held and self._tail is None and not self._spans:
+        if not self._waiting and not self._spans and self._tail is None:
             before = self._before
-            if self._finder.is_clean(before, text):
-                self._pass(text)
-                self._written = self._held_from
+            window = before + self._held + text
+            start = len(before)
+            restart = self._finder.glance(window, start)
+            if restart >= 0 and self._decided == self._held_from + len(self._held):
+                self._pass(window, start, restart)
                 return text
         return self._put_out(text, final=False)
 
@@ -167,12 +169,13 @@ class MaskingStream:
         self._decided = max(release + to_text, self._covered, self._decided)
         return self._decided, edits
 
-    def _pass(self, text: bytes) -> None:
-        """Nothing in it: only remember what stands before what comes next."""
-        self._held_from += len(text)
-        self._covered = self._decided = self._held_from
+    def _pass(self, window: bytes, start: int, restart: int) -> None:
+        """Let go of all of it, and remember from where to look again."""
+        self._covered = self._decided = self._written = self._held_from + len(window) - start
         self._covered_by_injected = False
-        self._before = text[-HISTORY_BYTES:] if len(text) >= HISTORY_BYTES else (self._before + text)[-HISTORY_BYTES:]
+        self._held = window[restart:]
+        self._held_from += restart - start
+        self._before = window[max(0, restart - HISTORY_BYTES) : restart]
 
     # -- spans
 

@@ -28,7 +28,7 @@ _TELLING = frozenset(b"+ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 class Triggers:
     """Tells which of the sources, by number, a text may hold."""
 
-    __slots__ = ("_by_word", "_shapes", "_texts", "_with_words")
+    __slots__ = ("_by_word", "_shapes", "_texts", "_with_words", "_words")
 
     def __init__(self, sources: Sequence[Source]) -> None:
         """Raises `OperatorError` when the expressions cannot be compiled together."""
@@ -45,23 +45,25 @@ class Triggers:
                 shapes += [GateRow(_quoted(start), number) for start in starts]
             else:
                 texts.append(GateRow(source.pattern.gate, number, fold))
-        self._with_words = frozenset(number for numbers in words.values() for number in numbers)
-        self._by_word = {len(sources) + at: tuple(numbers) for at, numbers in enumerate(words.values())}
-        texts += [GateRow(_quoted(word), len(sources) + at, True) for at, word in enumerate(words)]
+        self._by_word = tuple(frozenset(numbers) for numbers in words.values())
+        self._with_words = frozenset[int]().union(*self._by_word)
+        self._words = Gate([GateRow(_quoted(word), at, True) for at, word in enumerate(words)])
         self._texts = _gate(texts, sources)
         self._shapes = Gate(shapes) if shapes else None
 
-    def fired(self, text: bytes) -> list[int]:
-        """In order; empty nearly always."""
+    def fired(self, window: bytes, start: int) -> list[int]:
+        """In order; empty nearly always. What stands before `start` counts for the words only."""
+        text = window[start:] if start else window
         seen = self._texts.scan(text)
         if self._shapes is not None:
             seen += self._shapes.scan(text.translate(_SHAPE))
         if not seen:
             return seen
         numbers = set(seen)
-        spoken = {number for word in numbers & self._by_word.keys() for number in self._by_word[word]}
-        numbers -= self._by_word.keys()
-        return sorted(numbers - self._with_words | numbers & spoken)
+        if numbers & self._with_words:
+            spoken = frozenset[int]().union(*(self._by_word[word] for word in set(self._words.scan(window))))
+            numbers -= self._with_words - spoken
+        return sorted(numbers)
 
 
 def _all_tell(prefixes: Iterable[bytes]) -> bool:
@@ -102,8 +104,6 @@ def _gate(rows: Sequence[GateRow], sources: Sequence[Source]) -> Gate:
 
 
 def _accepted(row: GateRow, sources: Sequence[Source]) -> GateRow:
-    if row.identity >= len(sources):
-        return row
     for expression in (row.expression, *sources[row.identity].pattern.shorter_gates()):
         row = row._replace(expression=expression)
         try:

@@ -40,17 +40,20 @@ _TEMPLATE = re.compile(
 )
 _PLACEHOLDER = re.compile(
     rb"(?i)your|example|sample|place.?holder|change.?(?:me|it|this)|replace|redact|mask|dummy|fake|insert|foo|"
-    rb"bar(?:$|[^a-z])|baz|lorem|todo|fixme|hidden|removed|here|goes|my[_.-]?(?:api|pass|key|client|access)|secret|token|"
-    rb"passwor[dt]|passwd|passw0rd|p4ssw|p@ssw|passphrase|pass[_.-]?code|api[_.-]?key|access[_.-]?key|credential|abcd|"
-    rb"qwerty|asdf|1234|4321|deadbeef|none|null|undefined|invalid|expired|unknown|default|required|optional|wrong|"
-    rb"correct|bogus|test|demo|mock|stub|string|xxx|value|hunter2|letmein|admin|user|guest|anonymous|encrypt|sha\d|md5"
+    rb"bar(?:$|[^a-z])|baz|lorem|todo|fixme|hidden|removed|here|goes|none|null|undefined|invalid|unknown|required|"
+    rb"optional|bogus|xxx"
+)
+_WEAK = re.compile(
+    rb"(?i)my[_.-]?(?:api|pass|key|client|access)|secret|token|passwor[dt]|passwd|passw0rd|p4ssw|p@ssw|passphrase|"
+    rb"pass[_.-]?code|api[_.-]?key|access[_.-]?key|credential|abcd|qwerty|asdf|1234|4321|deadbeef|expired|default|wrong|"
+    rb"correct|test|demo|mock|stub|string|value|letmein|admin|user|guest|anonymous|encrypt|sha\d|md5"
 )
 _PATH = re.compile(
     rb"(?i)[a-z]://|^\.{1,2}/|^~/|^/[a-z][\w.-]*(?:/[\w.:-]+)*/?$|^[a-z]:\\|^\\\\|^--?[a-z-]+$|^[\w.-]+\.(?:com|org|net)$"
 )
 _CALL = re.compile(rb"^[\w.:>-]+\([\w, .'\"]*\)$|^[\w.]+\[[\w'\"-]*\]|\(\)|^=>|^[=,;)][\w .]*$")
 _SOURCE = re.compile(
-    rb"(?i)[(){}\[\]]|^[$@&*~!|^]|^(?:self|this|os|process|env|settings?|config|conf|request|req|res|response|ctx|args|"
+    rb"(?i)[(){}\[\]|]|^[$@&*~!^]|^(?:self|this|os|process|env|settings?|config|conf|request|req|res|response|ctx|args|"
     rb"opts|options|params|props|state|data|file|secrets?|vars?|local|global|module|system|import|await|new|return)[.:]"
 )
 _DOTTED = re.compile(rb"[A-Za-z_]\w*(?:(?:\.|::|->|\?\.)[A-Za-z_]\w*)+")
@@ -87,10 +90,10 @@ _UUID_TOKEN = re.compile(
 )
 _STOCK_PASSWORDS = frozenset(
     b"pass password passwd pwd pw passw0rd secret token user username name test guest root admin postgres mysql redis "
-    b"rabbitmq mongo example changeme change-me pass123 password123 tiger x xxx xxxx p s port apikey api_key key db "
+    b"rabbitmq mongo example changeme change-me tiger x xxx xxxx p s port apikey api_key key db "
     b"host database x-oauth-basic dbpass dbpassword mypass mypassword mysecretpassword my-password my_password "
-    b"userpass hunter2 12345 123456 1234 bar baz pass1 pass2 pword passwort foo foobar some-password some_password "
-    b"secret123".split()
+    b"userpass bar baz pass1 pass2 pword passwort foo foobar some-password some_password "
+    b"1234".split()
 )
 _LOGIN = re.compile(rb"[^\x00-\x1f\x7f]{1,256}:[^\x00-\x1f\x7f]{1,256}")
 
@@ -114,8 +117,13 @@ def random(value: bytes, before: bytes) -> int:
     """All of it when it has the entropy of a generated one; words, repeats and counting do not."""
     if _is_filler(value, _TELLING_BYTES) or is_counting(value):
         return 0
-    body = value.rpartition(b"_")[2] if value.count(b"_") == 1 else value
-    return len(value) if has_digit(body) and (is_varied(body) or is_uuid(body)) else 0
+    good = any(has_digit(body) and (is_varied(body) or is_uuid(body)) for body in _bodies(value))
+    return len(value) if good else 0
+
+
+def with_digit(value: bytes, before: bytes) -> int:
+    """All of it when it is no filler and has a digit, as nearly all generated ones have and few names."""
+    return len(value) if has_digit(value[_TELLING_BYTES:]) and not _is_filler(value, _TELLING_BYTES) else 0
 
 
 def mixed(value: bytes, before: bytes) -> int:
@@ -169,8 +177,18 @@ def option_secret(value: bytes, before: bytes) -> int:
 def url_password(value: bytes, before: bytes) -> int:
     """All of it, unless it is a template, a stock word or the same as the user."""
     user = before.rpartition(b"/")[2].rpartition(b":")[0]
-    worn = value.lower() in _STOCK_PASSWORDS or value == user or value.isdigit() or _is_filler(value)
-    return 0 if worn or _is_template(value) or value.startswith((b"$", b"%s", b"[")) or b"]]" in value else len(value)
+    worn = (
+        value.lower() in _STOCK_PASSWORDS or value == user or (value.isdigit() and len(value) < 6) or _is_filler(value)
+    )
+    return (
+        0
+        if worn
+        or _is_template(value)
+        or value.startswith((b"$", b"%s", b"["))
+        or b"]]" in value
+        or (b"," in value and b":" in value)
+        else len(value)
+    )
 
 
 def base64_login(value: bytes, before: bytes) -> int:
@@ -201,6 +219,11 @@ def twitter_bearer(value: bytes, before: bytes) -> int:
     body = value.lstrip(b"A")
     good = len(value) - len(body) < 28 and is_varied(body) and (b"%" in body or len(set(body)) > 24)
     return len(value) if good else 0
+
+
+def _bodies(value: bytes) -> tuple[bytes, ...]:
+    """The value, and what is left without a prefix that may be of another alphabet."""
+    return value, value[2:], value[_TELLING_BYTES:], value[value.rfind(b"_") + 1 :], value[value.rfind(b"-") + 1 :]
 
 
 def _first_segment(value: bytes) -> bytes:
@@ -259,11 +282,16 @@ def _looks_generated(value: bytes, key: bytes = b"") -> bool:
     if is_hex(body):
         return has_digit(body) and len(body) >= _GENERATED_HEX_BYTES
     digits, cases = has_digit(body), _cases(body)
-    if len(body) < _SURELY_GENERATED_BYTES and (cases < 2 or not digits or _PLACEHOLDER.search(body)):
+    if len(body) < _SURELY_GENERATED_BYTES and (cases < 2 or not digits or _is_stock(body)):
         return False
     if not digits:
         return cases == 2 and word_bits(body) < -len(body) / 4
-    return not is_wordy(body) and not (len(body) < 24 and _PLACEHOLDER.search(body))
+    return not is_wordy(body) and not (len(body) < 24 and _is_stock(body))
+
+
+def _is_stock(value: bytes) -> bool:
+    """Whether there is a word in it that stands for a secret or in examples of one."""
+    return bool(_PLACEHOLDER.search(value) or _WEAK.search(value))
 
 
 def _cases(value: bytes) -> int:
@@ -276,12 +304,12 @@ def _looks_like_password(value: bytes) -> bool:
     length = len(value)
     if not _PASSWORD_BYTES <= length <= 128 or len(set(value)) < 5 or is_counting(value) or _is_filler(value):
         return False
-    if _PLACEHOLDER.search(value):
+    cases, symbol = _cases(value), _SYMBOL.search(value) is not None
+    if _PLACEHOLDER.search(value) or (_WEAK.search(value) and not (symbol and has_digit(value) and cases == 2)):
         return False
-    cases = _cases(value)
     if has_digit(value):
         return cases > 0
-    return cases == 2 and word_bits(value) < (length / 4 if _SYMBOL.search(value) else -length / 8)
+    return cases == 2 and word_bits(value) < (length / 4 if symbol else -length / 8)
 
 
 CREDENTIAL_CHECKS: Mapping[str, Check] = {
@@ -299,4 +327,5 @@ CREDENTIAL_CHECKS: Mapping[str, Check] = {
     "random": random,
     "twitter-bearer": twitter_bearer,
     "url-password": url_password,
+    "with-digit": with_digit,
 }
