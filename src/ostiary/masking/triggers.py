@@ -39,9 +39,10 @@ class Triggers:
             for word in source.words:
                 words.setdefault(word, []).append(number)
             fold = source.pattern.ignore_case
-            if not source.generic and _all_tell(source.pattern.prefixes):
+            everyday = source.generic and source.introduces  # its beginnings are words that stand everywhere in code
+            if not everyday and _all_tell(source.pattern.prefixes):
                 texts += [GateRow(_quoted(prefix), number, fold) for prefix in source.pattern.prefixes]
-            elif not source.generic and (starts := _shapes_of(source.pattern.root)):
+            elif not everyday and (starts := _shapes_of(source.pattern.root)):
                 shapes += [GateRow(_quoted(start), number) for start in starts]
             else:
                 texts.append(GateRow(source.pattern.gate, number, fold))
