@@ -19,6 +19,12 @@ CAST: dict[str, tuple[bytes, ...]] = {
     "suffix of another": (b"and-more", b"abcd1234-and-more"),
     "current and previous": (b"key-2222-current", b"key-1111-previous"),
     "in stretches": (bytes(48 + (i * i + i // 7) % 75 for i in range(90)),),
+    "vendor": (b"sk-proj-Q4f7xB2nL9vTzR8mW1cKdE5s",),
+    "made of fillers": (b"x*..--xx_x9Bx*.x-..xx",),
+    "periodic": (b"abA1" * 6, b"A1ab" * 5),
+    "made of words": (b"the last word of a key",),
+    "escapes": (b"n%20u0022\\n9Zbfr%2A\\u2026x",),
+    "one ends as another begins": (b"Zq8Rm3Xw7Kd2Vt9Lb4", b"d2Vt9Lb4Zq8Rm3Xw7K"),
 }
 MATCHERS = {
     name: InjectedSecretMatcher(
@@ -44,6 +50,41 @@ def bodies(draw: st.DrawFn, keys: tuple[bytes, ...]) -> bytes:
     return b"".join(parts)
 
 
+FILLERS = (
+    b"***", b"...", b"..", b"\xe2\x80\xa6", b"\xe2\x80\xa2" * 4, b"xxxx", b"[redacted]", b"<hidden>", b"\\u2026",
+    b"\\u2022" * 3, b" ... ", b"&hellip;", b"%2A%2A%2A", b"----", b"*",
+)  # fmt: skip
+BETWEEN = (
+    b"", b" ", b'"', b"\n", b"\\n", b"%20", b"\\u0022",
+    b'","last4":"', b"ending in ", b"a", b"\\", b"%", b"%2", b"\\u00",
+    b"-", b"xxx", b"x", b"...", b"*",
+)  # fmt: skip
+
+
+@st.composite
+def echoes(draw: st.DrawFn, keys: tuple[bytes, ...]) -> bytes:
+    """Beginnings, fillers and endings of the keys in any order, some of them cut."""
+    parts = []
+    for _ in range(draw(st.integers(1, 5))):
+        key = draw(st.sampled_from(keys))
+        count = draw(st.integers(1, len(key)))
+        part = draw(
+            st.sampled_from(
+                (
+                    key[:count] + draw(st.sampled_from(FILLERS)) + key[-draw(st.integers(1, 9)) :],
+                    key[:count],
+                    key[-count:],
+                    key[count // 2 : count],
+                    draw(st.sampled_from(FILLERS)) + key[-count:],
+                    key,
+                )
+            )
+        )
+        parts += [draw(st.sampled_from(BETWEEN)), part[: draw(st.sampled_from((len(part), len(part), len(part) - 1)))]]
+    parts.append(draw(st.sampled_from(BETWEEN)))
+    return b"".join(parts)
+
+
 def fed(matcher: InjectedSecretMatcher, data: bytes, edges: list[int]) -> tuple[bytes, object]:
     stream = matcher.stream("body")
     output = []
@@ -63,6 +104,35 @@ def test_any_split_gives_the_output_of_the_whole(data: st.DataObject, name: str)
     edges = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=8)))
     assert fed(matcher, body, edges) == whole
     assert fed(matcher, body, list(range(1, len(body)))) == whole
+
+
+@settings(parent=BUSY, max_examples=400)
+@given(st.data(), st.sampled_from(sorted(CAST)))
+def test_any_split_of_partial_echoes(data: st.DataObject, name: str) -> None:
+    matcher = MATCHERS[name]
+    body = data.draw(echoes(CAST[name]))
+    whole = matcher.mask(body, "body")
+    edges = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=8)))
+    assert fed(matcher, body, edges) == whole
+    assert fed(matcher, body, list(range(1, len(body)))) == whole
+
+
+@BUSY
+@given(st.data(), st.sampled_from(sorted(CAST)))
+def test_candidates_come_in_order_and_do_not_depend_on_what_is_covered(data: st.DataObject, name: str) -> None:
+    matcher = MATCHERS[name]
+    body = data.draw(echoes(CAST[name]))
+    spans = []
+    start, end = matcher.candidate(body, 0)
+    while start >= 0:
+        spans.append((start, end))
+        assert matcher.suspects(body)
+        assert end > start
+        covered = data.draw(st.integers(0, len(body)))
+        found = matcher.candidate(body, start + 1, covered)
+        start, end = matcher.candidate(body, start + 1)
+        assert found == (start, end) or end <= covered
+    assert spans == sorted(spans)
 
 
 @BUSY
@@ -90,3 +160,25 @@ def test_no_key_survives_any_spelling(
     assert findings
     # Fragments of ten bytes: what stands around may complete shorter ones by chance.
     assert LeakOracle(key, 10).search("body", output) == [] or len(key) < 10
+
+
+@BUSY
+@given(
+    key=st.binary(min_size=16, max_size=64).map(
+        lambda raw: b"sk-" + bytes(b"aB3dE5gH7jK9mN1pQ4rS6tU8vW2xY0z"[byte % 31] for byte in raw)
+    ),
+    data=st.data(),
+)
+def test_beginnings_and_endings_of_random_keys_never_pass(key: bytes, data: st.DataObject) -> None:
+    matcher = InjectedSecretMatcher([Secret("key", 1, key)], ())
+    count = data.draw(st.integers(8, len(key)))
+    part = data.draw(st.sampled_from((key[:count], key[-count:])))
+    body = (
+        data.draw(st.sampled_from((b'{"hint":"', b"is '", b"\n\n")))
+        + part
+        + data.draw(st.sampled_from((b'"}', b" ", b"...")))
+    )
+    edges = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=4)))
+    output, findings = fed(matcher, body, edges)
+    assert findings
+    assert LeakOracle(key, 8).search("body", output) == []

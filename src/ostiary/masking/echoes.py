@@ -19,6 +19,7 @@ from itertools import pairwise
 from ostiary.masking.encodings import DETAIL_UP_TO_BYTES, plain_character, window_starts
 from ostiary.masking.fillers import (
     BREAK,
+    ESCAPE_BYTES,
     FILLER,
     FILLER_SIGNS,
     SPACE,
@@ -123,11 +124,11 @@ class Ending:
 
     def may_be_cut(self, text: bytes) -> bool:
         """Whether the text, which ends with one of `codes`, may end within an ending."""
-        if len(text) > 1 and text[-2] in WORD and (text[-2] * 31 + text[-1]) % _PAIRS not in self._pairs:
-            before = text[-7:-1]
+        if len(text) > ESCAPE_BYTES and text[-2] in WORD and (text[-2] * 31 + text[-1]) % _PAIRS not in self._pairs:
+            before = text[-ESCAPE_BYTES - 1 : -1]
             if b"%" not in before and b"\\" not in before and before[-3:] not in (b"xxx", b"XXX"):
                 return False
-        return self._cut_gate.find(text, max(0, len(text) - self.longest - 6))[0] >= 0
+        return self._cut_gate.find(text, max(0, len(text) - self.longest - ESCAPE_BYTES))[0] >= 0
 
     def at(self, text: bytes, start: int, sign_at: int, upto: int) -> Span:
         """The longest ending that counts, with this sign in it, and that begins from `start` to `upto`."""

@@ -77,9 +77,12 @@ _AFTER_FILLER = Program([], [in_turn([_LONG_FILLER, SPACE]).full])
 _QUOTE = rb"(?:\\{0,3}[\"'`(])?"
 _TELLING_WORDS = rb"(?i:last|end|ends|ending|suffix|tail|hint|final)[A-Za-z0-9_ -]{0,16}"
 _AFTER_WORDS = Program([], [_TELLING_WORDS + _QUOTE + rb" {0,2}[:=]? {0,2}" + _QUOTE])
-BREAK = rb"(?:\A|\\[nrtbf]|%[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|[^0-9A-Za-z_]|[xX])"
-"""What stands before a place at which a word starts or a filler may have ended."""
-_BREAK = Program([BREAK.replace(rb"\A|", b"")])
+_ENDS = rb"\\[nrtbf]|%[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|[^0-9A-Za-z_]|[xX]"
+BREAK = rb"(?:\A(?:[nrtbf]|u?[0-9a-fA-F]{0,4})|" + _ENDS + rb")"
+"""What stands before a place at which a word starts or a filler may have ended; an escape may have begun before the
+text."""
+ESCAPE_BYTES = 6
+_BREAK = Program([_ENDS])
 WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 _BACKSLASH = 0x5C
@@ -118,7 +121,7 @@ def _is_hex(text: bytes, start: int, end: int) -> bool:
 def places_to_begin(text: bytes, first: int, last: int) -> Sequence[int]:
     """The places from `first` to `last` at which a word starts or a filler may have ended."""
     places = {first}
-    begin, end = _BREAK.find_within(text, max(0, first - 6), last)
+    begin, end = _BREAK.find_within(text, max(0, first - ESCAPE_BYTES), last)
     while begin >= 0:
         places.update((begin + 1, end))
         begin, end = _BREAK.find_within(text, begin + 1, last)
