@@ -65,6 +65,7 @@ from ostiary.settings import Settings, default_home
 from ostiary.startup import (
     already_running,
     checked_addresses,
+    give_memory_back,
     prepare_home,
     prepare_process,
     settle_memory,
@@ -221,6 +222,7 @@ class Application:
         snapshot = await asyncio.to_thread(
             self._builder.build, stored.version if stored is not None else 0, configuration
         )
+        give_memory_back()
         self._house.snapshot = snapshot
         for route in snapshot.routes.values():
             self._background(route.warm())

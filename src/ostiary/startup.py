@@ -30,6 +30,11 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    give_memory_back()
+
+
+def give_memory_back() -> None:
+    """Compiling masking patterns takes tens of megabytes for a moment; the system gets them back."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):
         libc.malloc_trim(0)
