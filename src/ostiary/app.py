@@ -235,6 +235,8 @@ class Application:
         route = snapshot.routes.get(exchange.route.name.encode("ascii"))
         if route is None or route.connection.upstream != exchange.route.connection.upstream:
             return True
+        if route.masks.rules != exchange.route.masks.rules:
+            return True  # what streams on would be masked by rules that hold no more
         return isinstance(route.decide(snapshot.policy, exchange.actor, exchange.operation), Deny)
 
     def _revoked(self, token_id: str) -> None:

@@ -357,7 +357,7 @@ class Journeys:
         house = self._house
         self._answer(exchange, refusal)
         house.refusals.note(entries.refused(self._clock.text(time.time()), exchange, refusal))
-        house.metrics.refused(refusal.code)
+        house.metrics.refused(refusal.code, exchange.findings)
         self._leave(exchange)
 
     def _leave(self, exchange: Exchange) -> None:

@@ -90,7 +90,7 @@ class RouteMasks:
     ) -> None:
         self.book = book
         self._connection = connection.name
-        self._rules = rules_for(connection, rules)
+        self.rules = rules_for(connection, rules)
         self._channels = channels
         self._hash_key = hash_key
         self._known: dict[str, Masks] = {}
@@ -101,15 +101,15 @@ class RouteMasks:
         """Compile what holds for everybody, and check the rest. Raises `OperatorError`. Takes a while."""
         for place in Where:
             for rules in {
-                self._at(place, self._rules),
-                self._at(place, [r for r in self._rules if not _is_personal(r)]),
+                self._at(place, self.rules),
+                self._at(place, [r for r in self.rules if not _is_personal(r)]),
             }:
                 if rules:
                     self._held[rules] = shared_engine(rules, self._hash_key)
 
     def peek(self, actor: Actor, now: float) -> Masks | None:
         """What is ready without waiting; None when `prepare` must be awaited."""
-        if not self._rules:
+        if not self.rules:
             return NO_MASKS
         masks = self._known.get(actor.token_id)
         return masks if masks is not None and now < masks.until else self._assemble(actor, now)
@@ -119,7 +119,7 @@ class RouteMasks:
         async with self._compiling:
             masks = self.peek(actor, now)
             while masks is None:
-                mine = [rule for rule in self._rules if applies_to(rule, actor)]
+                mine = [rule for rule in self.rules if applies_to(rule, actor)]
                 for place in Where:
                     rules = self._at(place, mine)
                     if rules and rules not in self._held:
@@ -134,7 +134,7 @@ class RouteMasks:
         return body_for(content_type, masker, self._channels, archives_rule)
 
     def _assemble(self, actor: Actor, now: float) -> Masks | None:
-        mine = [rule for rule in self._rules if applies_to(rule, actor)]
+        mine = [rule for rule in self.rules if applies_to(rule, actor)]
         engines: dict[Where, MaskingEngine | None] = {}
         for place in Where:
             rules = self._at(place, mine)

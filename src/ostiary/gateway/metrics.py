@@ -2,9 +2,10 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ostiary.gateway.state import Exchange
+from ostiary.model.finding import Finding
 
 _DURATION_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
@@ -37,11 +38,15 @@ class Metrics:
         self._duration_sum_us += duration_us
         duration_s = duration_us / 1_000_000
         self._durations[bisect_left(_DURATION_BOUNDS_S, duration_s)] += 1
-        for finding in exchange.findings:
+        self._count(exchange.findings)
+
+    def _count(self, findings: Sequence[Finding]) -> None:
+        for finding in findings:
             self._findings[(_label(finding.detector), finding.place, finding.action)] += finding.count
 
-    def refused(self, code: str) -> None:
+    def refused(self, code: str, findings: Sequence[Finding] = ()) -> None:
         self._refused[code] += 1
+        self._count(findings)
 
     def text(self) -> str:
         lines = [
