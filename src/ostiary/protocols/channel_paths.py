@@ -1,7 +1,7 @@
 """Finding the pieces of text channels in an event's document, quickly: every path is walked once, by closures that are
 made when the channels are read."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from enum import Enum
 
 from ostiary.protocols.text_channels import ANY, Path, TextChannel
@@ -23,19 +23,26 @@ class Role(Enum):
 
 class Mark:
     """What stands at a path: a channel's text, a member that ends channels, or one that names their item. Several
-    channels may share an end."""
+    channels may share an end. `family` tells channels of one name apart whose place was guessed."""
 
-    __slots__ = ("channels", "is_text", "path", "role")
+    __slots__ = ("channels", "family", "is_text", "path", "role")
 
-    def __init__(self, role: Role, path: Path, channels: tuple[TextChannel, ...]) -> None:
+    def __init__(
+        self, role: Role, path: Path, channels: tuple[TextChannel, ...], guess: tuple[str, str, Path] | None = None
+    ) -> None:
         self.role = role
         self.is_text = role is Role.TEXT
         self.path = path
         self.channels = channels
+        self.family: Hashable = channels[0].name if guess is None else guess
 
     @property
     def channel(self) -> TextChannel:
         return self.channels[0]
+
+    @property
+    def is_guess(self) -> bool:
+        return self.family != self.channels[0].name
 
 
 Hit = tuple[Mark, Identity, str, tuple[int, ...]]

@@ -102,6 +102,11 @@ class EventSplitter:
         return rest
 
     @property
+    def is_between_events(self) -> bool:
+        """Whether what comes next begins a block."""
+        return not self._pending and not self._after_return and not self._at_start
+
+    @property
     def held_bytes(self) -> int:
         return self._pending_bytes
 

@@ -4,255 +4,355 @@ Text that is not decided moves to the next event of its channel. When a channel 
 event is put in front of the one that ends it. Everything else in an event is looked at on its own.
 """
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Iterable, Sequence
 
 import orjson
 
-from ostiary.gateway.bodies.json_body import JsonBody
-from ostiary.gateway.bodies.sse_channels import OpenChannel, OpenChannels, Steps, empty, has, put
+from ostiary.gateway.bodies.sse_channels import OpenChannel, OpenChannels, Sent
+from ostiary.gateway.bodies.sse_event import EventWriter
 from ostiary.masking.maskers import TextMasker
-from ostiary.protocols.channel_paths import EventForms, Hit, Mark, Role
-from ostiary.protocols.json_text import encode_string, locate, splice, view
-from ostiary.protocols.sse import BYTE_ORDER_MARK, DATA, EVENT, EventSplitter, Line, lines_of
+from ostiary.protocols.channel_paths import EventForm, EventForms, Hit, Mark, Role, steps_to
+from ostiary.protocols.guessed_channels import PIECE_MAX_CHARACTERS, GuessedChannels
+from ostiary.protocols.json_text import decode_string, encode_string
+from ostiary.protocols.sse import BYTE_ORDER_MARK, DATA, EVENT, EventSplitter, lines_of
 from ostiary.protocols.text_channels import TextChannel
 
-PLACE = "body"
 DONE = b"[DONE]"
 """What ends the streams of OpenAI and those who follow it; it is no text."""
 
-_TEXT_OF_EVENTS = "sse"
-_USUAL_MEMBERS = frozenset(
-    {"delta", "text", "content", "partial_json", "arguments", "token", "completion", "chunk", "response", "output_text"}
-)
-"""Where streams of an unknown form put their text."""
+_TEXT = TextChannel("event.text", ())
+_PLAIN = ("\0",)
+_TOKEN_MAX_BYTES = 64
+"""In a stream of plain text, so short data that happens to be JSON is text, too."""
 
-_UNKNOWN_FORM_MAX_BYTES = 4096
-_UNKNOWN_FORM_LEVELS = 4
-_STAND_IN = b"\\u0000%d\\u0000"
+_DOCUMENT_STARTS = frozenset((b"{", b"[", b'"'))
+_SCALAR_STARTS = frozenset(b"%c" % code for code in b"-0123456789tfn")
+_STRING_CONTENT = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+').fullmatch
+_NAMES_MAX = 64
+_DELTA = "delta"
+_ROLES = {Role.ITEM: 0, Role.TEXT: 1, Role.END: 2}
+
+
+FRAMES_MAX = 16
+"""So often a stream is tried for events that differ in their text only, until some are found."""
+
+
+class Frame:
+    """What stands around the text in an event where nothing else can be found. An event with the same around it needs
+    no reading."""
+
+    __slots__ = ("_channel", "_fixed_bytes", "_hits", "_key", "_prefix", "_suffix")
+
+    def __init__(self, prefix: bytes, suffix: bytes, channel: OpenChannel, hits: list[Hit]) -> None:
+        self._prefix = prefix
+        self._suffix = suffix
+        self._fixed_bytes = len(prefix) + len(suffix)
+        self._channel = channel
+        self._key = channel.key
+        self._hits = hits
+
+    def pass_on(self, block: bytes) -> bytes | None:
+        """The event as it goes out, None when it is none with the same around its text."""
+        if not block.endswith(self._suffix) or not block.startswith(self._prefix) or len(block) < self._fixed_bytes:
+            return None
+        written = block[len(self._prefix) : len(block) - len(self._suffix)]
+        if _STRING_CONTENT(written) is None:
+            return None
+        channel = self._channel
+        if channel.key is not self._key:
+            return None
+        text = written if b"\\" not in written else decode_string(written)
+        passed = channel.feed(text)
+        if passed is not text:
+            block = self._prefix + encode_string(passed) + self._suffix
+        channel.last = Sent(block, self._hits)
+        return block
 
 
 class SseBody:
     """A `Body`."""
 
-    __slots__ = ("_forms", "_known_form", "_masker", "_open", "_splitter")
+    __slots__ = (
+        "_fields", "_forms", "_frame", "_frames_to_try", "_guessed", "_known_form", "_masker", "_names", "_open",
+        "_splitter", "_writer",
+    )  # fmt: skip
 
     def __init__(self, masker: TextMasker, channels: Sequence[TextChannel]) -> None:
+        """`channels` are those of the Kind."""
         self._masker = masker
+        self._fields = masker.fields or None
         self._splitter = EventSplitter()
         self._forms = EventForms(channels)
+        self._guessed = GuessedChannels()
         self._open = OpenChannels(masker)
+        self._writer = EventWriter(masker)
         self._known_form = False
+        self._frame: Frame | None = None
+        self._frames_to_try = FRAMES_MAX
+        self._names: dict[bytes, str] = {}  # event names in which there is nothing to mask
 
     def feed(self, data: bytes) -> bytes:
-        """Raises `MaskingFailedError` for an event that is too large."""
-        if not data:
-            return data
+        """Every event that is complete. Raises `MaskingFailedError` for one that is too large."""
+        frame = self._frame
+        if frame is not None and self._splitter.is_between_events:
+            framed = frame.pass_on(data)
+            if framed is not None:
+                self._frames_to_try = FRAMES_MAX
+                return framed
         blocks = self._splitter.feed(data)
         if len(blocks) == 1:
-            return self._block(blocks[0], final=False)
-        return b"".join([self._block(block, final=False) for block in blocks])
+            return self._block(blocks[0])
+        return b"".join([self._block(block) for block in blocks])
 
     def finish(self) -> bytes:
+        """The rest. An event that was cut off in the middle of its JSON is left out: no client may read it."""
         rest = self._splitter.rest()
-        last = self._block(rest, final=True) if rest else b""
-        return b"".join([self._ending(channel) for channel in self._open.all()]) + last
+        last = self._any_block(rest, final=True) if rest else b""
+        return self._endings(self._open.all()) + last if not rest else last
 
-    # -- one event
+    # -- events
 
-    def _block(self, block: bytes, final: bool) -> bytes:
+    def _block(self, block: bytes) -> bytes:
+        if self._frame is not None:
+            framed = self._frame.pass_on(block)
+            if framed is not None:
+                self._frames_to_try = FRAMES_MAX
+                return framed
         end = len(block) - 2
-        if block[:6] == b"data: " and block.find(b"\n") == end and block[end - 1] != 0x0D:
-            before, data = self._event("", block[6:end], final)
-            if data is None:
-                return before + block if before else block
-            return before + _data_lines(data, b"\n") + b"\n"
-        if block == BYTE_ORDER_MARK:
-            return block
-        return self._any_block(block, final)
+        if block[:6] == b"data: ":
+            if block.find(b"\n") == end and block.find(b"\r") < 0:
+                return self._usual(block, "", 6)
+        elif block[:7] == b"event: ":
+            first = block.find(b"\n")
+            if (
+                block.find(b"\n", first + 1) == end
+                and block.find(b"\r") < 0
+                and block[first + 1 : first + 7] == b"data: "
+            ):
+                name = self._names.get(block[7:first])
+                if name is not None:
+                    return self._usual(block, name, first + 7)
+        return self._any_block(block, final=False)
 
-    def _any_block(self, block: bytes, final: bool) -> bytes:
-        lines = lines_of(block)
-        values = [block[line.value_start : line.end] for line in lines if line.name == DATA]
-        event = next((block[line.value_start : line.end] for line in reversed(lines) if line.name == EVENT), b"")
-        before, data = b"", None
-        if values:
-            before, data = self._event(event.decode("utf-8", "replace"), b"\n".join(values), final)
-        out: list[bytes] = [before]
-        written = False
-        for line in lines:
-            if line.name != DATA or data is None:
-                out.append(block[line.start : line.next_start] if line.name == DATA else self._line(block, line))
-            elif not written:
-                written = True
-                out.append(_data_lines(data, block[line.end : line.next_start] or b"\n"))
-        return b"".join(out)
-
-    def _line(self, block: bytes, line: Line) -> bytes:
-        """A line that is not data: a comment, an id, a name."""
-        raw = block[line.start : line.next_start]
-        if line.is_empty or not self._masker.suspects(raw):
-            return raw
-        masked = self._whole(block[line.start : line.end])
-        return masked.replace(b"\n", b" ") + block[line.end : line.next_start]
-
-    def _event(self, event: str, data: bytes, final: bool) -> tuple[bytes, bytes | None]:
-        """What must go in front, and the event's data as it is to be; None leaves it as it is."""
-        if data == DONE:
-            return b"".join([self._ending(channel) for channel in self._open.all()]), None
+    def _usual(self, block: bytes, event: str, start: int) -> bytes:
+        """An event with one line of data, from `start` on, and a name that is clean: mostly a piece of one text."""
+        data = block[start : len(block) - 2]
         try:
             document = orjson.loads(data)
         except ValueError:
-            return b"", self._plain(event, data, final)
+            return self._any_block(block, final=False)
         if document.__class__ is not dict:
-            return b"", self._rest_of(data, ())
+            return self._any_block(block, final=False)
         form = self._forms.form(event, document)
         hits = form.find(document)
-        if hits:
-            self._known_form = True
-        elif not form.known and not self._known_form and len(data) <= _UNKNOWN_FORM_MAX_BYTES:
-            hits = _usual_texts(event, document)
-        before: list[bytes] = []
-        if form.ended:
-            before += [self._ending(channel) for channel in self._open.ended_by(form.ended, document)]
-        changed: dict[Steps, bytes] = {}
-        texts: dict[Steps, OpenChannel] = {}
-        for hit in hits:
-            mark = hit[0]
-            if mark.is_text:
-                channel = self._open.of(hit, data, event)
-                text = hit[2].encode("utf-8", "surrogatepass")
-                masked = channel.stream.feed(text)
-                texts[channel.steps] = channel
-                if masked is not text:
-                    changed[channel.steps] = masked
-            elif mark.role is Role.ITEM:
-                before += self._new_item(hit)
-            elif hit[2]:
-                before += self._ends(hit, texts, changed)
-        if final:
-            for steps, channel in texts.items():
-                self._append(steps, channel, changed)
-        rest = self._rest_of(data, (*texts, *_opaque(form.opaque, document)), changed, document, texts)
-        return b"".join(before), rest
+        if len(hits) == 1 and not form.ended and self._fields is None:
+            mark, identity, text, _ = hits[0]
+            channel = self._open.get((mark.family, identity)) if mark.is_text else None
+            if channel is not None:
+                return self._piece(block, start, document, form, hits, channel, text.encode())
+        hits = self._hits(event, document, form, hits)
+        before, changed, texts = self._document(event, data, document, form, hits, final=False)
+        if changed is not None:
+            block = block[:start] + changed + b"\n\n"
+        return self._sent(before, block, hits, texts)
 
-    def _new_item(self, hit: Hit) -> list[bytes]:
-        ended = [channel for channel in self._open.at_hit(hit) if channel.item and channel.item != hit[2]]
-        out = [self._ending(channel) for channel in ended]
-        for channel in hit[0].channels:
-            self._open.expect(channel, hit)
-        return out
-
-    def _ends(self, hit: Hit, texts: dict[Steps, OpenChannel], changed: dict[Steps, bytes]) -> list[bytes]:
-        """Text that is left goes into the same event where that has a piece of the channel, else in front of it."""
-        before = []
-        mine = {channel: steps for steps, channel in texts.items()}
-        for channel in self._open.at_hit(hit):
-            if channel in mine:
-                self._append(mine[channel], channel, changed)
-            else:
-                before.append(self._ending(channel))
-        return before
-
-    def _append(self, steps: Steps, channel: OpenChannel, changed: dict[Steps, bytes]) -> None:
-        rest = self._open.close(channel)
-        if rest:
-            changed[steps] = changed.get(steps, b"") + rest
-
-    def _ending(self, channel: OpenChannel) -> bytes:
-        """The event that brings what is left of a channel, or nothing."""
-        rest = self._open.close(channel)
-        if not rest:
-            return b""
-        if not channel.document:
-            return _data_lines(rest, b"\n") + b"\n"
-        document = channel.copy_with(rest)
-        masked = self._rest_of(document, (channel.steps,))
-        name = f"event: {channel.event}\n".encode() if channel.event else b""
-        return name + _data_lines(document if masked is None else masked, b"\n") + b"\n"
-
-    # -- what is in an event
-
-    def _plain(self, event: str, data: bytes, final: bool) -> bytes | None:
-        """Data that is not JSON: the data of all events of one name are one text."""
-        name = f"{_TEXT_OF_EVENTS}.{event}" if event else _TEXT_OF_EVENTS
-        stream = self._open.named(name)
-        masked = stream.feed(data)
-        if final:
-            masked += stream.finish()
-        return None if masked is data else masked
-
-    def _rest_of(
+    def _piece(
         self,
-        data: bytes,
-        apart: Sequence[Steps],
-        changed: dict[Steps, bytes] | None = None,
-        document: dict[str, object] | None = None,
-        texts: dict[Steps, OpenChannel] | None = None,
-    ) -> bytes | None:
-        """The data with its texts changed, and with everything else in it looked at; None when nothing has changed."""
-        changed = changed or {}
-        suspected = bool(self._masker.fields) or self._masker.suspects(view(data))
-        if not changed and not suspected:
+        block: bytes,
+        start: int,
+        document: object,
+        form: EventForm,
+        hits: list[Hit],
+        channel: OpenChannel,
+        text: bytes,
+    ) -> bytes:
+        """An event with nothing but a piece of this text."""
+        data = block[start : len(block) - 2]
+        passed = channel.feed(text)
+        same = passed is text
+        clean = same and not self._writer.suspects(data)
+        span = None
+        if not same or self._frames_to_try:
+            span = self._writer.only_text(data, document, hits)
+        if span is not None and (clean or self._writer.is_clean_without(data, span)):
+            begin, end = start + span[0] + 1, start + span[1] - 1
+            frame = Frame(block[:begin], block[end:], channel, hits)
+            if not same:
+                block = block[:begin] + encode_string(passed) + block[end:]
+            if self._frames_to_try:
+                self._frames_to_try -= 1
+                self._frame = frame
+        elif not clean:
+            changed = self._writer.data(data, document, hits, {} if same else {0: passed}, form.opaque)
+            if changed is not None:
+                block = block[:start] + changed + b"\n\n"
+        channel.last = Sent(block, hits)
+        return block
+
+    def _any_block(self, block: bytes, final: bool) -> bytes:
+        if block == BYTE_ORDER_MARK:
+            return block
+        lines = lines_of(block)
+        values = [block[line.value_start : line.end] for line in lines if line.name == DATA]
+        if not values:
+            return self._endings(self._open.all() if final else ()) + self._writer.event(block, lines, None)
+        data = b"\n".join(values)
+        named = next((block[line.value_start : line.end] for line in reversed(lines) if line.name == EVENT), b"")
+        event = self._name(named)
+        if data.strip() == DONE:
+            return self._endings(self._open.all()) + self._writer.event(block, lines, None)
+        document = _read(data)
+        hits: list[Hit] = []
+        if self._is_plain(event, data, document):
+            before, changed, texts = self._plain(event, data, final)
+        elif document is not None:
+            members = document if isinstance(document, dict) else {}
+            form = self._forms.form(event, members)
+            hits = self._hits(event, document, form, form.find(members))
+            before, changed, texts = self._document(event, data, document, form, hits, final)
+        elif final:
+            return self._endings(self._open.all())
+        else:
+            before, changed, texts = b"", self._writer.unread(data), []
+        if final:
+            before = self._endings(each for each in self._open.all() if each not in texts) + before
+        return self._sent(before, self._writer.event(block, lines, changed), hits, texts)
+
+    def _name(self, named: bytes) -> str:
+        name = self._names.get(named)
+        if name is None:
+            text = named.decode("utf-8", "replace")
+            name = "" if text == "message" else text
+            if len(self._names) < _NAMES_MAX and not self._masker.suspects(b"event: " + named):
+                self._names[named] = name
+        return name
+
+    def _sent(self, before: bytes, block: bytes, hits: Sequence[Hit], texts: Iterable[OpenChannel]) -> bytes:
+        sent = Sent(block, hits)
+        for channel in texts:
+            channel.last = sent
+        surplus = self._open.surplus()
+        if surplus:
+            return before + block + self._endings(surplus)
+        return before + block if before else block
+
+    def _endings(self, channels: Iterable[OpenChannel]) -> bytes:
+        """Events that bring what is left of these texts, which end."""
+        out = []
+        for channel in channels:
+            rest = self._open.close(channel)
+            if rest:
+                out.append(self._writer.copy_with(channel, rest))
+        return b"".join(out)
+
+    # -- what is in them
+
+    def _hits(self, event: str, document: object, form: EventForm, hits: list[Hit]) -> list[Hit]:
+        """The texts of the event, guessed where no channel is known to be in it."""
+        if hits or form.known:
+            self._known_form = True
+        else:
+            kind = document.get("type") if isinstance(document, dict) else ""
+            if not self._known_form or _DELTA in event or _DELTA in str(kind):
+                hits = [hit for hit in self._guessed.find(event, document) if self._may_be_piece(hit)]
+        if self._fields is not None:
+            fields = self._fields
+            hits = [hit for hit in hits if fields.match([str(step) for step in steps_to(hit)]) is None]
+        return hits
+
+    def _may_be_piece(self, hit: Hit) -> bool:
+        return len(hit[2]) <= PIECE_MAX_CHARACTERS or self._open.get((hit[0].family, hit[1])) is not None
+
+    def _document(
+        self, event: str, data: bytes, document: object, form: EventForm, hits: list[Hit], final: bool
+    ) -> tuple[bytes, bytes | None, list[OpenChannel]]:
+        """What goes in front of the event, its data where that changes, and the channels whose pieces are in it."""
+        before: list[bytes] = []
+        ended: list[OpenChannel] = []
+        if form.ended:
+            ended += self._open.ended_by(form.ended, document if isinstance(document, dict) else {})
+        texts: dict[int, bytes] = {}
+        mine: dict[OpenChannel, int] = {}
+        for number, hit in sorted(enumerate(hits), key=lambda each: _ROLES[each[1][0].role]):
+            mark, identity, text, _ = hit
+            if mark.is_text:
+                channel = self._channel(mark, identity)
+                raw = text.encode("utf-8", "surrogatepass")
+                passed = channel.feed(raw)
+                channel.events += 1
+                mine[channel] = number
+                if passed is not raw:
+                    texts[number] = passed
+            elif mark.role is Role.ITEM:
+                if text:
+                    before.append(self._endings(self._open.expect_item(hit)))
+            else:
+                ended += self._open.with_identity(mark.channels, identity)
+        guessed = self._open.guessed()
+        if guessed and self._guessed.are_ended(event, document):
+            ended += guessed
+        if final:
+            ended += mine
+        for channel in dict.fromkeys(ended):
+            rest = self._open.close(channel)
+            if not rest:
+                continue
+            if channel in mine:
+                number = mine[channel]
+                raw = hits[number][2].encode("utf-8", "surrogatepass")
+                texts[number] = texts.get(number, raw) + rest
+            else:
+                before.append(self._writer.copy_with(channel, rest))
+        changed = None
+        if texts or self._writer.suspects(data):
+            changed = self._writer.data(data, document, hits, texts, form.opaque)
+        return b"".join(before), changed, list(mine)
+
+    def _channel(self, mark: Mark, identity: tuple[object, ...]) -> OpenChannel:
+        channel = self._open.get((mark.family, identity))
+        if channel is None and mark.is_guess:
+            channel = self._open.take_over(mark, identity)
+        return self._open.open(mark, identity) if channel is None else channel
+
+    # -- plain text
+
+    def _is_plain(self, event: str, data: bytes, document: object) -> bool:
+        """Whether the data is text rather than a document of JSON."""
+        if isinstance(document, bool | int | float) or (document is None and _first(data) not in _DOCUMENT_STARTS):
+            return True
+        return len(data) <= _TOKEN_MAX_BYTES and self._open.get((("", event, _PLAIN), ())) is not None
+
+    def _plain(self, event: str, data: bytes, final: bool) -> tuple[bytes, bytes | None, list[OpenChannel]]:
+        """The data of all events of one name are one text, unless the name says something whole."""
+        if self._guessed.are_ended(event, {}):
+            whole = self._writer.whole(data)
+            return self._endings(self._open.guessed()), None if whole is data else whole, []
+        channel = self._channel(Mark(Role.TEXT, (), (_TEXT,), guess=("", event, _PLAIN)), ())
+        passed = channel.feed(data)
+        if final:
+            passed = passed + self._open.close(channel)
+        return b"", None if passed == data else passed, [channel]
+
+
+def _read(data: bytes) -> object:
+    """The document, None where there is none. What strict readers refuse and others read is read: lone surrogates,
+    control characters, bytes that are no UTF-8."""
+    first = _first(data)
+    if first not in _DOCUMENT_STARTS and first not in _SCALAR_STARTS:
+        return None
+    try:
+        return orjson.loads(data)
+    except ValueError:
+        if first in _SCALAR_STARTS:
             return None
-        for steps in changed:
-            repeated = texts[steps].channel.repeated_in if texts else ()
-            if document is not None and any(has(document, path) for path in repeated):
-                for path in repeated:
-                    empty(document, path)
-                put(document, steps, "")
-                data = orjson.dumps(document)
-        spans = locate(data, apart)
-        places = sorted((span, steps) for steps, span in spans.items())
-        if suspected:
-            stood_in = splice(
-                data, [(start, end, b'"%b"' % (_STAND_IN % number)) for number, ((start, end), _) in enumerate(places)]
-            )
-            body = JsonBody(self._masker, PLACE)
-            masked = body.feed(stood_in) + body.finish()
-            if masked == stood_in and not changed:
-                return None
-            for number, ((start, end), steps) in enumerate(places):
-                text = encode_string(changed[steps]) if steps in changed else data[start + 1 : end - 1]
-                masked = masked.replace(_STAND_IN % number, text, 1)
-            return masked
-        return splice(
-            data,
-            [
-                (start, end, b'"%b"' % encode_string(changed[steps]))
-                for (start, end), steps in places
-                if steps in changed
-            ],
-        )
-
-    def _whole(self, text: bytes) -> bytes:
-        stream = self._masker.stream(PLACE)
-        return stream.feed(text) + stream.finish()
+    try:
+        return json.loads(data.decode("utf-8", "replace"), strict=False)
+    except (ValueError, RecursionError):
+        return None
 
 
-def _opaque(paths: Sequence[tuple[str, ...]], document: dict[str, object]) -> list[Steps]:
-    return [path for path in paths if has(document, path)]
-
-
-def _data_lines(data: bytes, line_end: bytes) -> bytes:
-    return b"".join([b"data: " + line + line_end for line in data.split(b"\n")])
-
-
-def _usual_texts(event: str, document: dict[str, object]) -> list[Hit]:
-    """The texts of an event of unknown form, when it looks like one of a stream and not like a message of its own."""
-    if "type" in document or "jsonrpc" in document:
-        return []
-    hits: list[Hit] = []
-    _collect(event, document, (), hits)
-    return hits
-
-
-def _collect(event: str, value: object, path: tuple[str, ...], hits: list[Hit]) -> None:
-    if len(path) > _UNKNOWN_FORM_LEVELS or not isinstance(value, dict):
-        return
-    for key, child in value.items():
-        if child.__class__ is str and key in _USUAL_MEMBERS:
-            whole = (*path, key)
-            name = f"{_TEXT_OF_EVENTS}.{event or 'data'}.{'.'.join(whole)}"
-            hits.append((Mark(Role.TEXT, whole, (TextChannel(name, whole),)), (), child, ()))
-        elif child.__class__ is dict:
-            _collect(event, child, (*path, key), hits)
+def _first(data: bytes) -> bytes:
+    """The first byte that is no space."""
+    return data.lstrip()[:1]

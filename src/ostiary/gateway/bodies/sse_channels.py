@@ -1,147 +1,155 @@
 """The texts that an event stream puts together piece by piece, while they run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-import orjson
+from ostiary.masking.maskers import Flavour, TextMasker
+from ostiary.protocols.channel_paths import Hit, Identity, Mark, document_identity
+from ostiary.protocols.text_channels import TextChannel
 
-from ostiary.masking.maskers import Flavour, TextMasker, TextStream
-from ostiary.protocols.channel_paths import Hit, Identity, document_identity, steps_to
-from ostiary.protocols.text_channels import ANY, Path, TextChannel
+OPEN_CHANNELS_MAX = 512
+"""When a stream has more texts under way, the one that began first ends."""
 
-Steps = tuple[str | int, ...]
-Key = tuple[str, Identity]
+_LONGEST_CHARACTER = 4
+
+Key = tuple[Hashable, Identity]
+
+CLOSED: Key = ("", ())
+
+
+class Sent:
+    """An event as it went out, and which of its strings are pieces of channels."""
+
+    __slots__ = ("block", "hits")
+
+    def __init__(self, block: bytes, hits: Sequence[Hit]) -> None:
+        self.block = block
+        self.hits = hits
 
 
 class OpenChannel:
-    """A text under way. `steps` lead to its piece in `document`, the last event it came in, of the name `event`."""
+    """A text under way. `last` is the last event it came in; `key` is another object once the text has ended."""
 
-    __slots__ = ("channel", "document", "event", "identity", "item", "steps", "stream")
+    __slots__ = ("_carry", "_feed", "_finish", "channel", "events", "identity", "item", "key", "last", "mark")
 
-    def __init__(self, channel: TextChannel, identity: Identity, stream: TextStream) -> None:
+    def __init__(self, mark: Mark, identity: Identity, masker: TextMasker) -> None:
+        channel = mark.channel
+        flavour = Flavour.JSON if channel.flavour == "json" else Flavour.TEXT
+        stream = masker.stream(channel.name, b"", flavour)
+        self._feed = stream.feed
+        self._finish = stream.finish
+        self._carry = b""  # a character that what was let go has cut
+        self.mark = mark
         self.channel = channel
         self.identity = identity
-        self.stream = stream
+        self.key: Key = (mark.family, identity)
         self.item = ""
-        self.steps: Steps = ()
-        self.document: bytes = b""
-        self.event = ""
+        self.events = 0
+        self.last: Sent | None = None
 
-    def copy_with(self, text: bytes) -> bytes:
-        """The document of the last event with this text, and without what must be said once only."""
-        document = orjson.loads(self.document)
-        for path in (*self.channel.said_once, *self.channel.repeated_in):
-            _drop(document, path)
-        put(document, self.steps, text.decode("utf-8", "replace"))
-        return orjson.dumps(document)
+    def feed(self, text: bytes) -> bytes:
+        """What can be let go, in whole characters: the same object when that is all and nothing is changed."""
+        passed = self._feed(text)
+        if not self._carry and (passed is text or passed == text):
+            return text
+        return self._whole(self._carry + passed)
+
+    def finish(self) -> bytes:
+        """The rest."""
+        rest = self._carry + self._finish()
+        self._carry = b""
+        return rest
+
+    def _whole(self, text: bytes) -> bytes:
+        upto = len(text)
+        for back in range(1, min(_LONGEST_CHARACTER, upto + 1)):
+            code = text[upto - back]
+            if code >= 0xC0:
+                if back < (2 if code < 0xE0 else 3 if code < 0xF0 else 4):
+                    upto -= back
+                break
+            if code < 0x80:
+                break
+        self._carry = text[upto:]
+        return text[:upto]
 
 
 class OpenChannels:
+    """All of a stream."""
+
+    __slots__ = ("_items", "_masker", "_open")
+
     def __init__(self, masker: TextMasker) -> None:
         self._masker = masker
         self._open: dict[Key, OpenChannel] = {}
         self._items: dict[Key, str] = {}
 
-    def expect(self, channel: TextChannel, hit: Hit) -> None:
-        """From now on texts of this channel belong to the item that the event names."""
-        self._items[channel.name, hit[1]] = hit[2]
+    def get(self, key: Key) -> OpenChannel | None:
+        return self._open.get(key)
 
-    def of(self, hit: Hit, document: bytes, event: str) -> OpenChannel:
-        """The channel that the text of this event belongs to."""
-        channel = hit[0].channel
-        key = (channel.name, hit[1])
-        known = self._open.get(key)
-        if known is None:
-            flavour = Flavour.JSON if channel.flavour == "json" else Flavour.TEXT
-            stream = self._masker.stream(channel.name, b"", flavour)
-            known = self._open[key] = OpenChannel(channel, hit[1], stream)
-        known.item = self._items.get(key, "")
-        known.steps = steps_to(hit)
-        known.document = document
-        known.event = event
-        return known
+    def open(self, mark: Mark, identity: Identity) -> OpenChannel:
+        """A new text."""
+        channel = OpenChannel(mark, identity, self._masker)
+        channel.item = self._items.get(channel.key, "")
+        self._open[channel.key] = channel
+        return channel
 
-    def named(self, name: str) -> TextStream:
-        """A channel of plain text, which has no document."""
-        key = (name, ())
-        known = self._open.get(key)
-        if known is None:
-            stream = self._masker.stream(name)
-            known = self._open[key] = OpenChannel(TextChannel(name, ()), (), stream)
-        return known.stream
+    def surplus(self) -> list[OpenChannel]:
+        """What has to end because there are too many."""
+        return list(self._open.values())[: max(0, len(self._open) - OPEN_CHANNELS_MAX)]
+
+    def take_over(self, mark: Mark, identity: Identity) -> OpenChannel | None:
+        """The channel that this one goes on with, when its index turns out to count events: it is one more than that
+        of a channel that had a single event."""
+        for at, number in enumerate(identity):
+            if number.__class__ is not int:
+                continue
+            before = (mark.family, (*identity[:at], number - 1, *identity[at + 1 :]))
+            channel = self._open.get(before)
+            if channel is not None and channel.events == 1:
+                del self._open[before]
+                channel.events = 0
+                channel.identity = identity
+                channel.key = (mark.family, identity)
+                self._open[channel.key] = channel
+                return channel
+        return None
+
+    def expect_item(self, hit: Hit) -> list[OpenChannel]:
+        """From now on the texts belong to the item that the event names; those of another one have ended."""
+        mark, identity, item, _ = hit
+        ended = [each for each in self.with_identity(mark.channels, identity) if each.item != item and each.item]
+        for channel in mark.channels:
+            if len(self._items) < OPEN_CHANNELS_MAX:
+                self._items[channel.name, identity] = item
+            known = self._open.get((channel.name, identity))
+            if known is not None:
+                known.item = item
+        return ended
+
+    def with_identity(self, channels: Sequence[TextChannel], identity: Identity) -> list[OpenChannel]:
+        """Those of the channels whose identity begins with this one."""
+        return [each for each in self._of(channels) if each.identity[: len(identity)] == identity]
 
     def ended_by(self, channels: Sequence[TextChannel], document: Mapping[str, object]) -> list[OpenChannel]:
-        """Those that an event of such a name ends: with the same keys in its document, as far as it has them."""
-        return [
-            open_channel
-            for channel in channels
-            for open_channel in self._of_name(channel.name)
-            if _fits(document_identity(channel, document), open_channel.identity)
-        ]
+        """Those of the channels that an event ends: with the same keys in its document, as far as it has them."""
+        identities = {channel.name: document_identity(channel, document) for channel in channels}
+        return [each for each in self._of(channels) if _fits(identities[each.channel.name], each.identity)]
 
-    def at_hit(self, hit: Hit) -> list[OpenChannel]:
-        """Those that a member ends or names the item of."""
-        return [
-            open_channel
-            for channel in hit[0].channels
-            for open_channel in self._of_name(channel.name)
-            if open_channel.identity[: len(hit[1])] == hit[1]
-        ]
+    def guessed(self) -> list[OpenChannel]:
+        return [each for each in self._open.values() if each.mark.is_guess]
 
     def all(self) -> list[OpenChannel]:
         return list(self._open.values())
 
     def close(self, channel: OpenChannel) -> bytes:
         """The text that was still held back."""
-        self._open.pop((channel.channel.name, channel.identity), None)
-        return channel.stream.finish()
+        self._open.pop(channel.key, None)
+        channel.key = CLOSED
+        return channel.finish()
 
-    def _of_name(self, name: str) -> Iterator[OpenChannel]:
-        return (channel for (known, _), channel in list(self._open.items()) if known == name)
-
-
-def put(document: object, steps: Steps, value: object) -> None:
-    """Put a value where the steps lead, which lead somewhere."""
-    *way, last = steps
-    for step in way:
-        document = document[step]  # type: ignore[index]
-    document[last] = value  # type: ignore[index]
-
-
-def has(document: object, path: Path) -> bool:
-    """Whether anything but null stands at the path."""
-    if not path:
-        return document is not None
-    step, rest = path[0], path[1:]
-    if step == ANY:
-        return isinstance(document, list) and any(has(element, rest) for element in document)
-    return isinstance(document, dict) and has(document.get(step), rest)
-
-
-def empty(document: object, path: Path) -> None:
-    """Put null where the path leads, if it leads anywhere."""
-    step, rest = path[0], path[1:]
-    if step == ANY:
-        for element in document if isinstance(document, list) else ():
-            if rest:
-                empty(element, rest)
-    elif isinstance(document, dict) and step in document:
-        if rest:
-            empty(document[step], rest)
-        else:
-            document[step] = None
-
-
-def _drop(document: object, path: Path) -> None:
-    step, rest = path[0], path[1:]
-    if step == ANY:
-        for element in document if isinstance(document, list) else ():
-            if rest:
-                _drop(element, rest)
-    elif isinstance(document, dict) and step in document:
-        if rest:
-            _drop(document[step], rest)
-        else:
-            del document[step]
+    def _of(self, channels: Iterable[TextChannel]) -> list[OpenChannel]:
+        names = {channel.name for channel in channels}
+        return [each for each in self._open.values() if each.mark.family in names]
 
 
 def _fits(known: Identity, identity: Identity) -> bool:
