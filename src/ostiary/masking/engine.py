@@ -176,14 +176,17 @@ class Masker:
         if source is None:
             return Verdict(Action.REPLACE, MARK)
         rule = self._engine.rule_of[source]
-        if rule.action is Action.BLOCK and not self._is_exempt(rule, value):
-            self._count(found, rule.action, place, found.start, found.end - found.start, value)
-        if not value:
-            whole = rule.action in _NEEDS_VALUE or any(each.matching for each in self._exemptions.get(rule.name, ()))
-            return Verdict(rule.action, None if whole else self._replacement(rule, source.label, value))
+        if not value and (
+            rule.action in _NEEDS_VALUE or any(each.matching for each in self._exemptions.get(rule.name, ()))
+        ):
+            return Verdict(rule.action, None, rule.name)
         if self._is_exempt(rule, value):
             return None
-        return Verdict(rule.action, self._replacement(rule, source.label, value, flavour))
+        if rule.action is Action.BLOCK:
+            self._count(found, rule.action, place, found.start, found.end - found.start, value)
+        if rule.action in _KEPT:
+            return Verdict(rule.action, lambda: self._replacement(rule, source.label, value, flavour), rule.name)
+        return Verdict(rule.action, self._replacement(rule, source.label, value, flavour), rule.name)
 
     def _count(self, found: Found, action: Action, place: str, start: int, length: int, value: bytes) -> None:
         source = found.source
@@ -223,7 +226,8 @@ class Masker:
                 return actions.mark(label)
 
 
-_NEEDS_VALUE = frozenset({Action.PLACEHOLDER, Action.SEAL, Action.HASH, Action.PARTIAL})
+_KEPT = frozenset({Action.PLACEHOLDER, Action.SEAL})
+_NEEDS_VALUE = _KEPT | {Action.HASH, Action.PARTIAL}
 
 
 def _sources(rule: MaskingRule) -> list[Source]:

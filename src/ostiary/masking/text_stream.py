@@ -13,11 +13,17 @@ KEPT_TAIL_BYTES = 16 * 1024
 
 
 class Verdict(NamedTuple):
-    """What becomes of something found. `replacement` is None when it depends on a value that is not complete yet;
-    `action` REPORT leaves the text as it is."""
+    """What becomes of something found, by which rule. `replacement` is None when it depends on a value that is not
+    complete yet, and a function when making it leaves something behind; `action` REPORT leaves the text as it is."""
 
     action: Action
-    replacement: bytes | None
+    replacement: bytes | Callable[[], bytes] | None
+    rule: str = ""
+
+    def written(self) -> bytes:
+        """What stands there instead; empty while it is not known."""
+        replacement = self.replacement
+        return replacement if isinstance(replacement, bytes) else replacement() if replacement is not None else b""
 
 
 Judge = Callable[[Found, bytes, str], "Verdict | None"]
@@ -78,6 +84,7 @@ class MaskingStream:
         "_held_from",
         "_judge",
         "_place",
+        "_reported",
         "_spans",
         "_tail",
         "_waiting",
@@ -96,6 +103,7 @@ class MaskingStream:
         self._covered_by_injected = False
         self._decided = 0
         self._spans: list[_Span] = []
+        self._reported: dict[str, int] = {}
         self._tail: _Tail | None = None
         self._waiting = b""  # what `feed` was given and has not put out
         self._written = 0
@@ -187,13 +195,21 @@ class MaskingStream:
         ready = sorted((span for span in self._spans if span.start < upto), key=_Span.order)
         self._spans = [span for span in self._spans if span.start >= upto]
         for span in ready:
+            if span.verdict.action is Action.REPORT:
+                self._report(span)
+                continue
             if span.start < self._covered and span.end <= self._covered:
                 continue
-            if tail is not None and tail.order() <= span.order():
+            if tail is not None and tail.verdict.action is not Action.REPORT and tail.order() <= span.order():
                 continue  # within the value that goes on
             self._count(span.found, span.verdict.action, self._place, span.start, span.end - span.start, span.value)
-            if span.verdict.action is not Action.REPORT:
-                self._cover(span, edits)
+            self._cover(span, edits)
+
+    def _report(self, span: _Span) -> None:
+        """Count what a rule would mask, once where it finds it in several ways."""
+        if span.end > self._reported.get(span.verdict.rule, 0):
+            self._reported[span.verdict.rule] = span.end
+            self._count(span.found, Action.REPORT, self._place, span.start, span.end - span.start, span.value)
 
     def _cover(self, span: _Span, edits: list[Edit]) -> bool:
         """Put an edit; False when it goes on with the mark of another."""
@@ -201,7 +217,7 @@ class MaskingStream:
         touches = span.start == self._covered and injected and self._covered_by_injected
         joins = span.start < self._covered or touches
         begin = self._covered if joins else span.start
-        edits.append(Edit(begin, span.end, b"" if joins else span.verdict.replacement or b""))
+        edits.append(Edit(begin, span.end, b"" if joins else span.verdict.written()))
         self._covered = span.end
         self._covered_by_injected = injected
         return not joins
@@ -233,7 +249,7 @@ class MaskingStream:
             if verdict is not None:
                 self._count(tail.found, verdict.action, self._place, tail.start, tail.length, tail.kept)
             if not tail.shown:
-                replacement = tail.kept if verdict is None else verdict.replacement or b""
+                replacement = tail.kept if verdict is None else verdict.written()
         begin, self._held_from = self._held_from, self._held_from + end
         self._covered = self._held_from
         self._covered_by_injected = False
