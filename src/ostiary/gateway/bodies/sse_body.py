@@ -303,6 +303,8 @@ class SseBody:
                 number = mine[channel]
                 raw = hits[number][2].encode("utf-8", "surrogatepass")
                 texts[number] = texts.get(number, raw) + rest
+                if texts[number] == raw:
+                    del texts[number]
             else:
                 before.append(self._writer.copy_with(channel, rest))
         changed = None
