@@ -59,6 +59,11 @@ def has_parts(secret: Secret) -> bool:
     return len(secret.reveal_for_injection()) >= LEAST_BYTES
 
 
+def is_long(secret: Secret) -> bool:
+    """Whether it is looked for in stretches."""
+    return len(window_starts(len(secret.reveal_for_injection()))) > 1
+
+
 def beginnings(secret: Secret) -> Iterator[Piece]:
     """Beginnings of the credential shorter than the first stretch that is looked for whole."""
     length = len(secret.reveal_for_injection())
@@ -92,7 +97,7 @@ def continuations(secret: Secret) -> Iterator[Piece]:
         yield in_turn([*_units(secret, start, end), _run(_units(secret, end, last - 1))])
 
 
-def stretches(secret: Secret) -> Iterator[bytes]:
+def plain_stretches(secret: Secret) -> Iterator[bytes]:
     """Expressions for the whole credential, or each stretch of a long one."""
     length = len(secret.reveal_for_injection())
     starts = (*window_starts(length), length)

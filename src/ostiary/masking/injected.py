@@ -7,8 +7,8 @@ decided; everything from `h` on is held back and looked at again together with t
 behind certain text: so much of what was let go is remembered.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Sequence
 
 from ostiary.masking.echoes import (
     ENDING_MOST_BYTES,
@@ -17,21 +17,15 @@ from ostiary.masking.echoes import (
     continuations,
     first_stretch,
     has_parts,
-    stretches,
+    is_long,
+    plain_stretches,
 )
-from ostiary.masking.encodings import (
-    TELLING_BYTES,
-    Spelling,
-    base64_spelling,
-    hex_spelling,
-    text_spelling,
-    utf16_base64_spelling,
-    utf16_spelling,
-)
+from ostiary.masking.encodings import TELLING_BYTES
 from ostiary.masking.fillers import BEFORE_BYTES
-from ostiary.masking.pieces import Piece, in_turn, literal
+from ostiary.masking.pieces import in_turn, literal
 from ostiary.masking.programs import NOWHERE, Program, Span
-from ostiary.model.connection import AuthForm, AuthScheme
+from ostiary.masking.stretches import distinct, open_ends, stretches_of
+from ostiary.model.connection import AuthForm
 from ostiary.model.errors import OperatorError
 from ostiary.model.finding import Finding
 from ostiary.model.secret import Secret
@@ -42,7 +36,6 @@ PARTIAL_DETECTOR = "partial_echo"
 MARK = b"[masked:injected-secret]"
 _WIDE_MARK = b"\0".join(MARK[at : at + 1] for at in range(len(MARK)))
 """The mark in UTF-16, from the first character's byte to the last one's, as the match was."""
-_STRETCHES_TOGETHER = 16
 _ESCAPES = b"\\%&"
 _SMALL_BYTES = 512
 """So much is kept of a stream rather than cut to what is needed."""
@@ -62,6 +55,9 @@ class InjectedSecretMatcher:
         "_ending_codes",
         "_endings",
         "_first",
+        "_least",
+        "_long_least",
+        "_long_stretches",
         "_parts",
         "_sign_least",
         "_signs",
@@ -69,21 +65,15 @@ class InjectedSecretMatcher:
         "_telling",
         "_wanted",
         "hold_back_max_bytes",
-        "shortest_bytes",
     )
 
     def __init__(self, secrets: Sequence[Secret], forms: Sequence[AuthForm]) -> None:
         """Raises `OperatorError` for an empty Secret or one that cannot be compiled."""
         if any(len(secret.reveal_for_injection()) == 0 for secret in secrets):
             raise OperatorError("An empty secret cannot be masked.", "Give it a value of at least 8 characters.")
-        known = list(_distinct(secrets))
+        known = list(distinct(secrets))
         shown = [secret for secret in known if has_parts(secret)]
-        written = [
-            _Stretch(units, spelling, continues=number > 0)
-            for secret in known
-            for spelling in _spellings(secret, forms)
-            for number, units in enumerate(spelling.windows())
-        ]
+        written = stretches_of(known, forms)
         parts = [part for secret in shown for part in beginnings(secret)]
         longer = [part for secret in shown for part in continuations(secret)]
         self._endings = tuple(Ending(secret) for secret in shown)
@@ -93,12 +83,16 @@ class InjectedSecretMatcher:
                 *(part.full for part in [*parts, *longer]),
                 *(literal(ending.sign).full for ending in self._endings),
             ],
-            [*_beginnings(written), *(part.beginnings for part in [*parts, *longer])],
+            [*open_ends(written), *(part.beginnings for part in [*parts, *longer])],
         )
         self._telling = Program([stretch.beginning(stretch.spelling.telling_units) for stretch in written])
         self._first = Program([first_stretch(secret).full for secret in shown])
         self._continuing = Program([stretch.beginning(1) for stretch in written if stretch.continues])
-        self._stretches = Program([stretch for secret in shown for stretch in stretches(secret)])
+        long = [secret for secret in shown if is_long(secret)]
+        self._stretches = Program([stretch for secret in shown for stretch in plain_stretches(secret)])
+        self._long_stretches = Program([stretch for secret in long for stretch in plain_stretches(secret)])
+        self._least = min((len(secret.reveal_for_injection()) for secret in known), default=0)
+        self._long_least = min((len(secret.reveal_for_injection()) for secret in long), default=0)
         self._parts = Program([part.full for part in parts])
         self._ending_codes = frozenset({code for ending in self._endings for code in ending.codes})
         self._sign_least = min((len(ending.sign) for ending in self._endings), default=0)
@@ -107,8 +101,6 @@ class InjectedSecretMatcher:
             [*(stretch.longest for stretch in written), *(part.longest for part in [*parts, *longer])], default=0
         )
         """A stream never holds back more than this."""
-        self.shortest_bytes = min((len(secret.reveal_for_injection()) for secret in known), default=0)
-        """Less than this is a part of a credential, however it is written."""
         if not all(self._wanted.finds(secret) for secret in secrets):
             raise OperatorError("A secret cannot be masked.", "Replace it by another one.")
 
@@ -200,12 +192,20 @@ class InjectedSecretMatcher:
     def detector_of(self, data: bytes, start: int, end: int) -> str:
         """`partial_echo` when the candidate is a part of a credential, `injected-secret` when it is a whole one or a
         stretch of a long one, or was cut off by the end of the text before it became a part that tells by itself."""
+        return PARTIAL_DETECTOR if self._is_part(data, start, end) else DETECTOR
+
+    def whole_bytes(self, data: bytes, start: int, end: int) -> int | None:
+        """From how many bytes on a mark is one for a whole credential, with this candidate in it; None: it is not."""
+        if self._long_stretches.begins(data, start):
+            return self._long_least
+        return None if self._is_part(data, start, end) else self._least
+
+    def _is_part(self, data: bytes, start: int, end: int) -> bool:
         if self._stretches.begins(data, start):
-            return DETECTOR
-        part = self._parts.end_at(data, start) == end or any(
+            return False
+        return self._parts.end_at(data, start) == end or any(
             ending.covers(data, start, end) for ending in self._endings
         )
-        return PARTIAL_DETECTOR if part else DETECTOR
 
     def __repr__(self) -> str:
         return "<InjectedSecretMatcher>"
@@ -220,9 +220,9 @@ class InjectedSecretStream:
         "_codes",
         "_covered",
         "_held",
-        "_mark_has_whole",
         "_mark_is_whole",
         "_mark_length",
+        "_mark_whole_bytes",
         "_matcher",
         "_place",
         "_sums",
@@ -240,7 +240,7 @@ class InjectedSecretStream:
         self._covered = 0  # so many of the held bytes are already behind a mark
         self._written = 0  # where in the bytes under work the output has come to
         self._after_mark = False
-        self._mark_has_whole = False  # what the last mark stands for has a whole stretch in it
+        self._mark_whole_bytes: int | None = None  # from this length on the last mark is one for a whole credential
         self._mark_is_whole = False
         self._mark_length = 0
         self._sums = {DETECTOR: [0, 0], PARTIAL_DETECTOR: [0, 0]}  # how many bytes, how many marks
@@ -333,16 +333,17 @@ class InjectedSecretStream:
         if not self._after_mark:
             pieces.append(_WIDE_MARK if text[start + 1 : start + 2] == b"\0" else MARK)
             self._after_mark = True
-            self._mark_is_whole = self._mark_has_whole = False
+            self._mark_whole_bytes = None
+            self._mark_is_whole = False
             self._mark_length = 0
             self._add(PARTIAL_DETECTOR, 0, 1)
-        if not self._mark_has_whole:
-            self._mark_has_whole = self._matcher.detector_of(text, start, end) == DETECTOR
+        if not self._mark_is_whole:
+            self._mark_whole_bytes = self._matcher.whole_bytes(text, start, end) or self._mark_whole_bytes
         if end > self._written:
             self._mark_length += end - self._written
             self._add(DETECTOR if self._mark_is_whole else PARTIAL_DETECTOR, end - self._written, 0)
             self._written = end
-        if self._mark_has_whole and not self._mark_is_whole and self._mark_length >= self._matcher.shortest_bytes:
+        if not self._mark_is_whole and self._mark_length >= (self._mark_whole_bytes or sys.maxsize):
             self._mark_is_whole = True
             self._add(PARTIAL_DETECTOR, -self._mark_length, -1)
             self._add(DETECTOR, self._mark_length, 1)
@@ -351,59 +352,3 @@ class InjectedSecretStream:
         sums = self._sums[detector]
         sums[0] += length
         sums[1] += count
-
-
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """A window of one spelling. `continues`: another stretch of the same credential stands before it."""
-
-    units: tuple[Piece, ...]
-    spelling: Spelling
-    continues: bool
-
-    @property
-    def longest(self) -> int:
-        return in_turn(self.units).longest + self.spelling.partial.longest
-
-    def beginning(self, units: int) -> bytes:
-        return in_turn(self.units[:units]).full
-
-    def first_and_following(self) -> bytes:
-        """Matches the first unit and as many of the following as there are."""
-        following = b""
-        for unit in reversed(self.units[1:-1]):
-            following = b"(?:%b%b)?" % (unit.full, following)
-        return self.units[0].full + following
-
-
-def _beginnings(stretches: Sequence[_Stretch]) -> Iterator[bytes]:
-    """Patterns for everything a stretch can begin with, short of the whole of it."""
-    by_partial: dict[bytes, list[_Stretch]] = {}
-    for stretch in stretches:
-        yield stretch.units[0].beginnings
-        by_partial.setdefault(stretch.spelling.partial.beginnings, []).append(stretch)
-    for partial, group in by_partial.items():
-        # Not all in one: the engine's compiler is slow where very many ways lead to one place.
-        for start in range(0, len(group), _STRETCHES_TOGETHER):
-            together = b"|".join(each.first_and_following() for each in group[start : start + _STRETCHES_TOGETHER])
-            yield b"(?:%b)(?:%b)?" % (together, partial)
-
-
-def _distinct(secrets: Sequence[Secret]) -> Iterator[Secret]:
-    for index, secret in enumerate(secrets):
-        if not any(earlier.reveal_for_injection() == secret.reveal_for_injection() for earlier in secrets[:index]):
-            yield secret
-
-
-def _spellings(secret: Secret, forms: Sequence[AuthForm]) -> Iterator[Spelling]:
-    yield text_spelling(secret)
-    yield hex_spelling(secret)
-    yield utf16_spelling(secret)
-    for lead_bytes in range(3):
-        yield base64_spelling(secret, lead_bytes)
-        yield utf16_base64_spelling(secret, lead_bytes)
-    # The base64 of the credential alone covers its part; these cover the user name or colon joined to it as well.
-    if any(form.scheme is AuthScheme.BASIC_USERNAME for form in forms):
-        yield base64_spelling(secret, after=b":")
-    for name in sorted({form.name for form in forms if form.scheme is AuthScheme.BASIC_PASSWORD}):
-        yield base64_spelling(secret, before=name.encode() + b":")
