@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ostiary.model.connection import Connection
+from ostiary.model.detector import DetectorService
 from ostiary.model.masking import MaskingRule
 from ostiary.model.rule import Rule
 
@@ -25,6 +26,7 @@ class Configuration:
     connections: tuple[Connection, ...] = ()
     rules: tuple[Rule, ...] = ()
     masking: tuple[MaskingRule, ...] = ()
+    detectors: tuple[DetectorService, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

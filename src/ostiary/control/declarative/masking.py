@@ -1,15 +1,16 @@
 """`masking:` of a declarative file: what is looked for, where, and what becomes of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ostiary.approval.visible_text import is_hidden
 from ostiary.control.declarative.detectors import MINTED_CREDENTIAL, detector_names
-from ostiary.control.declarative.errors import nearest
 from ostiary.control.declarative.nodes import Value
+from ostiary.control.declarative.remote_detectors import complaint_about_detector
 from ostiary.control.declarative.rules import read_who
 from ostiary.control.declarative.values import moment_s, names, plain_text
 from ostiary.masking.patterns import PatternError, compile_pattern
+from ostiary.model.detector import DetectorService
 from ostiary.model.masking import Action, Exemption, MaskingRule, Where
 from ostiary.model.rule import Who
 
@@ -75,6 +76,12 @@ _MEANINGLESS = (
         "Choose one of these, or write another rule for the other detectors.",
     ),
     _Meaningless(
+        lambda rule: Where.RECORDING in rule.where and bool(set(rule.detectors) - set(detector_names())),
+        "where",
+        "A remote detector is not asked about recordings: they are made of what was sent and passed on.",
+        "Write `where: [request, response]`: what is masked there is masked in the recording too.",
+    ),
+    _Meaningless(
         lambda rule: rule.ignore_case and not rule.pattern and not rule.words,
         "ignore_case",
         "'ignore_case' has a meaning with 'pattern' and 'words' only.",
@@ -89,7 +96,8 @@ _MEANINGLESS = (
 )
 
 
-def read_masking_rule(value: Value) -> MaskingRule:
+def read_masking_rule(value: Value, services: Sequence[DetectorService] = ()) -> MaskingRule:
+    """`services` are the remote detectors there are."""
     members = value.mapping("a masking rule", _KEYS, ("name",))
     looked_for = [key for key in _LOOKED_FOR if key in members]
     if len(looked_for) != 1:
@@ -105,7 +113,7 @@ def read_masking_rule(value: Value) -> MaskingRule:
         name=plain_text(members["name"], "the name of a masking rule", 100),
         where=frozenset(Where(item.word("where", _PLACES)) for item in _entries(members["where"], "where")),
         action=Action(members["action"].word("action", _ACTIONS)) if "action" in members else Action.REPLACE,
-        detectors=_read_detectors(members["detectors"]) if "detectors" in members else (),
+        detectors=_read_detectors(members["detectors"], services) if "detectors" in members else (),
         pattern=_read_pattern(members["pattern"], "pattern", ignore_case) if "pattern" in members else None,
         words=_read_words(members["words"]) if "words" in members else (),
         fields=_read_fields(members["fields"]) if "fields" in members else (),
@@ -132,12 +140,11 @@ def _entries(value: Value, what: str) -> list[Value]:
     return items
 
 
-def _read_detectors(value: Value) -> tuple[str, ...]:
-    known = detector_names()
+def _read_detectors(value: Value, services: Sequence[DetectorService]) -> tuple[str, ...]:
     for item in _entries(value, "detectors"):
-        name = item.text("a detector")
-        if name not in known:
-            item.fail(f"There is no detector '{name}'.", nearest(name, known))
+        complaint = complaint_about_detector(item.text("a detector"), services)
+        if complaint is not None:
+            item.fail(*complaint)
     return names(value, "detectors")
 
 

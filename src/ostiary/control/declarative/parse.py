@@ -10,9 +10,11 @@ from ostiary.control.declarative.masking import read_masking_rule
 from ostiary.control.declarative.nodes import Value, read_document
 from ostiary.control.declarative.plan import merge
 from ostiary.control.declarative.references import check_references
+from ostiary.control.declarative.remote_detectors import read_detector
 from ostiary.control.declarative.rules import read_rule
 from ostiary.model.configuration import Configuration, SecretReference
 from ostiary.model.connection import Connection
+from ostiary.model.detector import DetectorService
 from ostiary.model.masking import MaskingRule
 from ostiary.model.rule import Rule
 from ostiary.protocols.kinds import Kind
@@ -20,8 +22,8 @@ from ostiary.protocols.kinds import Kind
 ENTRIES_MAX = 10_000
 """Most entries of one section."""
 
-_Entry = TypeVar("_Entry", SecretReference, Connection, Rule, MaskingRule)
-_SECTIONS = ("version", "secrets", "connections", "rules", "masking")
+_Entry = TypeVar("_Entry", SecretReference, Connection, Rule, MaskingRule, DetectorService)
+_SECTIONS = ("version", "secrets", "connections", "rules", "detectors", "masking")
 _NOUNS = {"connections": "connection", "rules": "rule", "masking": "masking rule"}
 
 
@@ -30,13 +32,16 @@ def parse(text: str, filename: str, kinds: Mapping[str, Kind], existing: Configu
     Raises `DeclarativeError`, which names file, line and the nearest valid word."""
     sections = _sections(text, filename)
     places: dict[tuple[str, str], Value] = {}
+    detectors = _section(sections.get("detectors"), "detectors", read_detector, places)
+    services = merge(existing or Configuration(), Configuration(detectors=detectors), prune=False).detectors
     configuration = Configuration(
         secrets=_section(sections.get("secrets"), "secrets", read_secret, places),
         connections=_section(
             sections.get("connections"), "connections", lambda value: read_connection(value, kinds), places
         ),
         rules=_section(sections.get("rules"), "rules", read_rule, places),
-        masking=_section(sections.get("masking"), "masking", read_masking_rule, places),
+        masking=_section(sections.get("masking"), "masking", lambda value: read_masking_rule(value, services), places),
+        detectors=detectors,
     )
 
     def fail(section: str, name: str, key: str, sentence: str, next_step: str) -> NoReturn:
@@ -57,7 +62,8 @@ def parse_masking(text: str, filename: str) -> tuple[MaskingRule, ...]:
     sections = _sections(text, filename)
     if "masking" not in sections:
         raise DeclarativeError(filename, 0, "The file has no section `masking:`.", "Add the rules to try.")
-    return _section(sections["masking"], "masking", read_masking_rule, {})
+    services = _section(sections.get("detectors"), "detectors", read_detector, {})
+    return _section(sections["masking"], "masking", lambda value: read_masking_rule(value, services), {})
 
 
 def _sections(text: str, filename: str) -> dict[str, Value]:

@@ -5,21 +5,22 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from ostiary.control.declarative.upstream import upstream_text
-from ostiary.control.declarative.values import moment_text
+from ostiary.control.declarative.values import duration_text, moment_text
 from ostiary.model.configuration import Configuration, SecretReference
 from ostiary.model.connection import Connection, Upstream
+from ostiary.model.detector import DetectorService
 from ostiary.model.masking import Exemption, MaskingRule, Where
 from ostiary.model.rule import Rule, Who
 
-_Entry = TypeVar("_Entry", SecretReference, Connection, Rule, MaskingRule)
+_Entry = TypeVar("_Entry", SecretReference, Connection, Rule, MaskingRule, DetectorService)
 
-_KEYS = {"exemptions": "exceptions"}
+_KEYS = {"exemptions": "exceptions", "endpoint": "url"}
 """What the file calls a field, where that is not its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`action` is `+`, `~` or `-`; `kind` is `secret`, `connection`, `rule` or `masking`."""
+    """`action` is `+`, `~` or `-`; `kind` is `secret`, `connection`, `rule`, `detector` or `masking`."""
 
     action: str
     kind: str
@@ -36,6 +37,7 @@ def merge(old: Configuration, new: Configuration, prune: bool) -> Configuration:
         connections=_merged(old.connections, new.connections),
         rules=_merged(old.rules, new.rules),
         masking=_merged(old.masking, new.masking),
+        detectors=_merged(old.detectors, new.detectors),
     )
 
 
@@ -45,6 +47,7 @@ def plan(old: Configuration, new: Configuration, prune: bool) -> tuple[Change, .
         *_changes("secret", old.secrets, new.secrets, prune),
         *_changes("connection", old.connections, new.connections, prune),
         *_changes("rule", old.rules, new.rules, prune),
+        *_changes("detector", old.detectors, new.detectors, prune),
         *_changes("masking", old.masking, new.masking, prune),
     )
 
@@ -69,7 +72,7 @@ def _changes(kind: str, old: Sequence[_Entry], new: Sequence[_Entry], prune: boo
     return changes
 
 
-def _summary(entry: SecretReference | Connection | Rule | MaskingRule) -> str:
+def _summary(entry: SecretReference | Connection | Rule | MaskingRule | DetectorService) -> str:
     match entry:
         case SecretReference():
             return f"{entry.provider} {entry.reference}".strip()
@@ -79,6 +82,8 @@ def _summary(entry: SecretReference | Connection | Rule | MaskingRule) -> str:
             on = ", ".join(entry.on) or "every connection"
             operations = ", ".join(entry.operations) or "every operation"
             return f"{entry.effect} {operations} on {on}"
+        case DetectorService():
+            return f"presidio at {upstream_text(entry.endpoint)} for {', '.join(sorted(entry.labels))}"
         case MaskingRule():
             where = ", ".join(place for place in Where if place in entry.where)
             on = ", ".join(entry.on) or "connections that name it or say nothing of masking"
@@ -117,9 +122,20 @@ def _words_difference(name: str, before: tuple[str, ...], after: tuple[str, ...]
     return f"{name}: {added:,} added, {removed:,} removed" if added or removed else f"{name}: another order"
 
 
+def _entities_difference(name: str, before: tuple[tuple[str, str], ...], after: tuple[tuple[str, str], ...]) -> str:
+    shown = [", ".join(f"{entity} as {label}" for entity, label in pairs) for pairs in (before, after)]
+    return f"{name}: {' → '.join(shown)}"
+
+
+def _timeout_difference(_name: str, before: float, after: float) -> str:
+    return f"timeout: {duration_text(before)} → {duration_text(after)}"
+
+
 _DIFFERENCES: dict[tuple[type, str], Callable[[str, Any, Any], str]] = {
     (Connection, "masking"): _masking_difference,
     (MaskingRule, "words"): _words_difference,
+    (DetectorService, "entities"): _entities_difference,
+    (DetectorService, "timeout_s"): _timeout_difference,
 }
 
 

@@ -5,8 +5,10 @@ from functools import partial
 from typing import NoReturn
 
 from ostiary.control.declarative.errors import nearest
+from ostiary.control.declarative.remote_detectors import complaint_about_detector
 from ostiary.model.configuration import Configuration
 from ostiary.model.connection import Connection
+from ostiary.model.detector import DetectorService
 from ostiary.model.masking import MaskingRule
 from ostiary.model.rule import Rule
 from ostiary.policy.patterns import CLASS_PREFIX, glob_matches, is_glob
@@ -38,7 +40,7 @@ def check_references(configuration: Configuration, kinds: Mapping[str, Kind], fa
     for rule in configuration.rules:
         _check_rule(rule, configuration.connections, kinds, fail)
     for masking_rule in configuration.masking:
-        _check_masking_rule(masking_rule, configuration.connections, fail)
+        _check_masking_rule(masking_rule, configuration.connections, configuration.detectors, fail)
 
 
 def _secrets_of(connection: Connection) -> Iterable[str]:
@@ -71,7 +73,13 @@ def _check_rule(rule: Rule, connections: tuple[Connection, ...], kinds: Mapping[
             )
 
 
-def _check_masking_rule(rule: MaskingRule, connections: tuple[Connection, ...], fail: Fail) -> None:
+def _check_masking_rule(
+    rule: MaskingRule, connections: tuple[Connection, ...], services: tuple[DetectorService, ...], fail: Fail
+) -> None:
+    for name in rule.detectors:
+        complaint = complaint_about_detector(name, services)
+        if complaint is not None:
+            fail("masking", rule.name, "detectors", *complaint)
     for key, on in (("on", rule.on), *(("exceptions", exemption.on) for exemption in rule.exemptions)):
         _check_on(on, connections, partial(fail, "masking", rule.name, key))
 

@@ -7,6 +7,7 @@ import yaml
 
 from ostiary.control.declarative.auth import write_auth
 from ostiary.control.declarative.masking import ARCHIVES_BLOCK, NEVER
+from ostiary.control.declarative.remote_detectors import write_detector
 from ostiary.control.declarative.upstream import upstream_text
 from ostiary.control.declarative.values import duration_text, moment_text
 from ostiary.model.configuration import Configuration, SecretReference
@@ -25,6 +26,8 @@ def render(configuration: Configuration) -> str:
         sections["connections"] = [dict(_connection(entry)) for entry in configuration.connections]
     if configuration.rules:
         sections["rules"] = [dict(_rule(rule)) for rule in configuration.rules]
+    if configuration.detectors:
+        sections["detectors"] = [dict(write_detector(detector)) for detector in configuration.detectors]
     if configuration.masking:
         sections["masking"] = [dict(_masking_rule(rule)) for rule in configuration.masking]
     text: str = yaml.safe_dump(sections, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1_000_000)
