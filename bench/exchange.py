@@ -34,6 +34,7 @@ from ostiary.gateway.snapshots import SnapshotBuilder
 from ostiary.gateway.state import Identities
 from ostiary.gateway.upstream import UpstreamConnection
 from ostiary.identity.tokens import mint_token
+from ostiary.masking.placeholders import Placeholders
 from ostiary.model.actor import Actor, ActorKind
 from ostiary.model.secret import Secret
 from ostiary.ports import Frame, OpenedSecret, Receipt
@@ -117,6 +118,22 @@ class OneToken:
     def used(self, token_id: str, at: float, network: str) -> None: ...
 
 
+class NoPlaceholders:
+    """A `PlaceholderBook` for configurations that put none."""
+
+    def peek(self, actor_key: str, session: str) -> None:
+        return None
+
+    async def open(self, actor_key: str, session: str) -> Placeholders:
+        return Placeholders()
+
+    async def keep(self, actor_key: str, session: str, placeholders: Placeholders) -> None:
+        raise AssertionError("nothing is to be kept")
+
+    async def drop_expired(self) -> None:
+        return None
+
+
 class OneSecret:
     def __init__(self) -> None:
         secret = Secret("bench-key", 1, configurations.KEY.encode())
@@ -143,7 +160,9 @@ class Bench:
     async def furnish(self) -> None:
         loop, settings, sweeper, kinds = self._loop, Settings(), Sweeper(self._loop), load_catalog()
         chronicle = AgreeingChronicle(loop)
-        builder = SnapshotBuilder(settings, sweeper, loop, OneSecret(), lambda connection: kinds[connection.kind])
+        builder = SnapshotBuilder(
+            settings, sweeper, loop, OneSecret(), lambda connection: kinds[connection.kind], NoPlaceholders(), b""
+        )
         snapshot = builder.build(1, parse(configurations.ostiary(9, 9), "bench.yaml", kinds))
         identities = Identities()
         house = House(
