@@ -1,13 +1,14 @@
 """What the rules and the gateway need from outside, as small Protocols. `app.py` decides who answers them."""
 
-from asyncio import Future
+from asyncio import Future, StreamReader, StreamWriter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ostiary.masking.placeholders import Placeholders
 from ostiary.model.actor import Actor
 from ostiary.model.approval import Approval
+from ostiary.model.connection import Upstream
 from ostiary.model.secret import Secret
 
 REQUEST = 0
@@ -113,6 +114,43 @@ class PlaceholderBook(Protocol):
 
     async def drop_expired(self) -> None:
         """Forget what was not used for too long. Called now and then. Raises `StorageUnavailableError`."""
+        ...
+
+
+class RemoteSpan(NamedTuple):
+    """What a remote detector found in a text: bytes from `start` to `end`, the detector's name that masking rules use,
+    and how sure it is (0 to 1)."""
+
+    start: int
+    end: int
+    label: str
+    score: float
+
+
+class RemoteDetector(Protocol):
+    """A service that finds what no pattern can."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """What it finds, by the names that masking rules use."""
+        ...
+
+    async def analyze(self, texts: Sequence[bytes]) -> list[list[RemoteSpan]]:
+        """The spans of each text, within its bounds. Raises `DetectorFailedError`."""
+        ...
+
+
+class Dialler(Protocol):
+    """Opens connections of our own: the resolved address is judged and dialled, certificates are verified, and proxies
+    in our environment are not used."""
+
+    async def __call__(
+        self, to: Upstream, *, allow_private: bool, ca_file: str | None
+    ) -> tuple[StreamReader, StreamWriter]:
+        """Raises `OperatorError`."""
         ...
 
 

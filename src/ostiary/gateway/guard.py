@@ -77,14 +77,25 @@ async def admitted_addresses(upstream: Upstream, allow_private: bool) -> list[st
     Raises `GatewayRefusal` when a name does not resolve or an address is not allowed.
     """
     try:
-        literals = [upstream.host] if _is_literal(upstream.host) else await _resolve(upstream)
+        return await judged_addresses(upstream.host, upstream.port, allow_private)
+    except AddressRefusedError:
+        raise _refused(upstream) from None
     except OSError:
         raise GatewayRefusal(
             502, "upstream_unreachable", "The upstream's name does not resolve.", "Ask your administrator."
         ) from None
+
+
+class AddressRefusedError(Exception):
+    """A name has an address that may not be dialled."""
+
+
+async def judged_addresses(host: str, port: int, allow_private: bool) -> list[str]:
+    """As `admitted_addresses`; raises `OSError` when the name does not resolve, else `AddressRefusedError`."""
+    literals = [host] if _is_literal(host) else await _resolve(host, port)
     addresses = [ipaddress.ip_address(text) for text in literals]
     if not addresses or not all(is_admitted(address, allow_private) for address in addresses):
-        raise _refused(upstream)
+        raise AddressRefusedError
     return [str(address) for address in addresses]
 
 
@@ -96,10 +107,8 @@ def _is_literal(host: str) -> bool:
     return True
 
 
-async def _resolve(upstream: Upstream) -> list[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(
-        upstream.host, upstream.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
-    )
+async def _resolve(host: str, port: int) -> list[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     seen: dict[str, None] = {}
     for _family, _type, _proto, _canonical, address in found:
         seen[str(address[0])] = None

@@ -71,6 +71,10 @@ class MaskingFailedError(OstiaryError):
     code = "masking_failed"
 
 
+class DetectorFailedError(MaskingFailedError):
+    """A remote detector does not answer, is too slow, or says what makes no sense. Nothing of the text is part of it."""
+
+
 class MaskingBlockedError(MaskingFailedError):
     """A masking rule blocks what was found. `rule` and `detector` say which; the value is never part of it."""
 
