@@ -1,7 +1,5 @@
 """Stages 9 and 10: the head that goes upstream, with the secret put in at the last moment."""
 
-from collections.abc import Collection
-
 from ostiary.gateway.route import Armed, Route
 from ostiary.gateway.state import Exchange
 from ostiary.gateway.upstream import UpstreamConnection
@@ -17,6 +15,9 @@ _SUPPORTED_CODINGS = tuple(name.encode("ascii") for name in SUPPORTED)
 _ACCEPT_LINES: dict[bytes, bytes] = {}
 _ACCEPT_LINES_MAX = 256
 _ACCEPT_ENCODING = int(RequestField.ACCEPT_ENCODING)
+_BODY_DIGESTS = frozenset({b"content-md5", b"digest", b"content-digest", b"repr-digest"})
+"""They would be wrong for a body that was masked."""
+
 _CONTENT_TYPE = int(RequestField.CONTENT_TYPE)
 
 
@@ -36,12 +37,12 @@ def accept_encoding_line(offered: bytes) -> bytes:
     return line
 
 
-def _own_lines(head: RequestHead, route: Route, armed: Armed | None) -> tuple[bytes, bytes]:
+def _own_lines(head: RequestHead, route: Route, armed: Armed | None, dropped: frozenset[bytes]) -> tuple[bytes, bytes]:
     """The client's own fields that go on, without those the connection or its secret sets, and Accept-Encoding."""
     lines = head.lines
-    replaced: Collection[bytes] = route.fixed_names
+    replaced = route.fixed_names | dropped
     if armed is not None and armed.replaced:
-        replaced = armed.replaced | route.fixed_names
+        replaced = armed.replaced | route.fixed_names | dropped
     if replaced:
         lines = [line for line in lines if line.partition(b":")[0].lower().replace(b"_", b"-") not in replaced]
     offered = b""
@@ -56,9 +57,11 @@ def _own_lines(head: RequestHead, route: Route, armed: Armed | None) -> tuple[by
 def _head_parts(exchange: Exchange, route: Route, armed: Armed | None) -> tuple[bytes, bytes]:
     """The head up to framing and secret as it is forwarded, and as it is recorded. A verdict keeps both."""
     judged = exchange.judged
+    if exchange.body_changed:
+        judged = None  # its head is not that of others
     if judged is not None and judged.forwarded and judged.armed is armed:
         return judged.forwarded, judged.recorded
-    own, accept = _own_lines(exchange.head, route, armed)
+    own, accept = _own_lines(exchange.head, route, armed, _BODY_DIGESTS if exchange.body_changed else frozenset())
     begin, query = _request_line(exchange, route, armed)
     first = begin + (b" HTTP/1.1\r\n" if query is None else b"?" + query + b" HTTP/1.1\r\n")
     forwarded = first + route.host_line + own + accept + route.fixed_lines

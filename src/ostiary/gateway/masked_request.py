@@ -36,6 +36,7 @@ async def mask_request(exchange: Exchange, masks: Masks, route: RouteMasks, body
                 restorer = PlaceholderRestorer(placeholders, sealed=True)
                 exchange.sent_body = await _in_turn(route, restorer, content_type, exchange.judged_body, None)
             await route.book.keep(actor_key, exchange.session, placeholders)
+        exchange.body_changed = exchange.judged_body != body or exchange.sent_body is not None
     except MaskingBlockedError as failure:
         raise GatewayRefusal(
             403,

@@ -109,7 +109,7 @@ class Relay:
             self._over = True
             self._send_head(None if exchange.head.method == b"HEAD" or head.status == 304 else 0, b"", b"")
             self._finish()
-        elif complete and self._decoder is None and (armed is None or looks_plain(body[:1])):
+        elif complete and self._decoder is None and (not self._is_looked_at or looks_plain(body[:1])):
             self._relay_plain(body)
         else:
             self._client.on_pressure = self._on_client_pressure
@@ -240,20 +240,25 @@ class Relay:
     def _decoded(self, data: bytes) -> Iterator[bytes]:
         """The body's own bytes, out of the codings around them."""
         if self._plain is None:
-            self._plain = self._decoder is None and (self._stream is None or looks_plain(data[:1]))
+            self._plain = self._decoder is None and (not self._is_looked_at or looks_plain(data[:1]))
         if self._plain:
             return iter((data,))
         armed, head = self._armed, self._head
-        if armed is None or head is None:
+        if not self._is_looked_at or head is None:
             return self._decoder.feed(data) if self._decoder is not None else iter((data,))
         if self._unwrapper is None:
             self._unwrapper = Unwrapper(
                 self._decoder,
                 head.content_type,
                 self._settings.decoded_ratio_max,
-                lambda: armed.guardian.matcher.stream("archive"),
+                (lambda: armed.guardian.matcher.stream("archive")) if armed is not None else None,
             )
         return self._unwrapper.feed(data)
+
+    @property
+    def _is_looked_at(self) -> bool:
+        """Whether anything must not be in the body, so that no coding may hide it."""
+        return self._armed is not None or self._body is not None
 
     def _decoded_rest(self) -> bytes:
         if self._unwrapper is not None:

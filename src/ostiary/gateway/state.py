@@ -51,6 +51,7 @@ class Exchange:
     placeholders: Placeholders | None = None
     judged_body: bytes | None = None
     sent_body: bytes | None = None
+    body_changed = False
     approval: str | None = None
     approved_by: str | None = None
     session = ""

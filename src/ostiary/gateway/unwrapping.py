@@ -59,11 +59,12 @@ class _Level:
         "_first",
         "_inner",
         "_new_stream",
+        "_passes",
         "_ratio_max",
         "_shadow",
     )
 
-    def __init__(self, depth: int, archive: bool, ratio_max: int, new_stream: NewStream) -> None:
+    def __init__(self, depth: int, archive: bool, ratio_max: int, new_stream: NewStream | None) -> None:
         self._depth = depth
         self._archive = archive
         self._ratio_max = ratio_max
@@ -73,6 +74,7 @@ class _Level:
         self._decoder: Decoder | None = None
         self._inner: _Level | None = None
         self._shadow: InjectedSecretStream | None = None
+        self._passes = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         if not self._decided:
@@ -83,7 +85,7 @@ class _Level:
             self._first = b""
             self._decide(data)
         decoder, inner, shadow = self._decoder, self._inner, self._shadow
-        if decoder is None:
+        if decoder is None or self._passes:
             yield data
         elif inner is not None:
             for piece in decoder.feed(data):
@@ -105,13 +107,16 @@ class _Level:
             raise UnreadableBody("The body is wrapped too often.")
         self._decoder = decoder_for(coding, self._ratio_max)
         if self._archive:
-            self._shadow = self._new_stream()
+            self._shadow = self._new_stream() if self._new_stream is not None else None
+            self._passes = self._shadow is None
         else:
             self._inner = _Level(self._depth + 1, False, self._ratio_max, self._new_stream)
 
     def finish(self) -> bytes:
         if self._decoder is None:
             return self._first
+        if self._passes:
+            return b""
         self._decoder.finish()
         return self._inner.finish() if self._inner is not None else b""
 
@@ -119,13 +124,15 @@ class _Level:
 class Unwrapper:
     """Takes a body as it was sent and gives what is to be masked, in pieces of at most 64 KiB, lazily.
 
-    `declared` decodes what Content-Encoding says. Raises `UnreadableBody` for what breaks, grows too much, or is an
-    archive with the secret in it.
+    `declared` decodes what Content-Encoding says; `new_stream` looks into archives, which pass unseen without it. Raises
+    `UnreadableBody` for what breaks, grows too much, or is an archive with the secret in it.
     """
 
     __slots__ = ("_declared", "_level")
 
-    def __init__(self, declared: Decoder | None, content_type: bytes, ratio_max: int, new_stream: NewStream) -> None:
+    def __init__(
+        self, declared: Decoder | None, content_type: bytes, ratio_max: int, new_stream: NewStream | None
+    ) -> None:
         self._declared = declared
         self._level = _Level(0, is_archive_type(content_type), ratio_max, new_stream)
 
