@@ -124,7 +124,7 @@ class _Level:
 class Unwrapper:
     """Takes a body as it was sent and gives what is to be masked, in pieces of at most 64 KiB, lazily.
 
-    `declared` decodes what Content-Encoding says; `new_stream` looks into archives, which pass unseen without it. Raises
+    `declared` decodes what Content-Encoding says; `new_stream` looks into archives, which pass without it. Raises
     `UnreadableBody` for what breaks, grows too much, or is an archive with the secret in it.
     """
 
