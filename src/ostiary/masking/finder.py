@@ -85,8 +85,20 @@ class Finder:
 
     def suspects(self, text: bytes) -> bool:
         """Whether a source may be in this text or a part of it; the injected secret is not asked after."""
-        fired = self._triggers.fired(text, 0)
-        return bool(fired) and any(self._sources[number].occurs(text) for number in fired)
+        fired = [self._sources[number] for number in self._triggers.fired(text, 0)]
+        if not fired:
+            return False
+        prefixed = {source for source in fired if source.pattern.prefixes}
+        if any(source not in prefixed and source.occurs(text) for source in fired):
+            return True
+        if not prefixed:
+            return False
+        listed = self._prefixed
+        for number, end in self._places.scan(text):
+            source, count, _ = listed[number]
+            if source in prefixed and source.occurs_at(text, end - count):
+                return True
+        return False
 
     def glance(self, window: bytes, start: int) -> int:
         """Where to begin to look again when all from `start` on can be let go at once, as it is; -1 when it takes

@@ -149,6 +149,10 @@ class Source:
         """Whether the pattern matches somewhere, whatever stands beside it."""
         return self._anywhere.find(text, 0)[0] >= 0
 
+    def occurs_at(self, text: bytes, start: int) -> bool:
+        """Whether the pattern matches here, whatever stands beside it."""
+        return self._anywhere.end_within(text, start, start + self.longest) >= 0
+
     def may_begin(self, window: bytes, start: int) -> bool:
         """Whether a match that goes on to the end of the window and perhaps beyond begins exactly at `start`."""
         return (
