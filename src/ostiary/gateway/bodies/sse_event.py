@@ -229,9 +229,9 @@ def _on_the_way(path: Path, hit: Hit) -> PathSteps:
 
 
 def _has(document: object, path: PathSteps) -> bool:
-    """Whether anything but null stands at the path."""
+    """Whether anything but null or an empty list stands at the path."""
     if not path:
-        return document is not None
+        return document is not None and document != []
     step, rest = path[0], path[1:]
     if isinstance(document, list):
         if isinstance(step, int):
