@@ -22,19 +22,20 @@ _SHAPE = bytes(
     for code in range(256)
 )  # fmt: skip
 _SHAPE_LEAST_BYTES = 4
-_TELLING = frozenset(b"+ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_TELLING = frozenset(range(0x80, 0x100)) | frozenset(b"+ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 
 class Triggers:
     """Tells which of the sources, by number, a text may hold."""
 
-    __slots__ = ("_by_word", "_shapes", "_texts", "_with_words", "_words")
+    __slots__ = ("_by_word", "_closer", "_shapes", "_texts", "_with_words", "_words")
 
     def __init__(self, sources: Sequence[Source]) -> None:
         """Raises `OperatorError` when the expressions cannot be compiled together."""
         texts: list[GateRow] = []
         shapes: list[GateRow] = []
         words: dict[bytes, list[int]] = {}
+        closer: dict[int, Gate] = {}
         for number, source in enumerate(sources):
             for word in source.words:
                 words.setdefault(word, []).append(number)
@@ -44,6 +45,7 @@ class Triggers:
                 texts += [GateRow(_quoted(prefix), number, fold) for prefix in source.pattern.prefixes]
             elif not everyday and (starts := _shapes_of(source.pattern.root)):
                 shapes += [GateRow(_quoted(start), number) for start in starts]
+                closer[number] = _gate([GateRow(source.pattern.gate, number, fold)], sources)
             else:
                 texts.append(GateRow(source.pattern.gate, number, fold))
         self._by_word = tuple(frozenset(numbers) for numbers in words.values())
@@ -51,13 +53,15 @@ class Triggers:
         self._words = Gate([GateRow(_quoted(word), at, True) for at, word in enumerate(words)])
         self._texts = _gate(texts, sources)
         self._shapes = Gate(shapes) if shapes else None
+        self._closer = closer
 
     def fired(self, window: bytes, start: int) -> list[int]:
         """In order; empty nearly always. What stands before `start` counts for the words only."""
         text = window[start:] if start else window
         seen = self._texts.scan(text)
         if self._shapes is not None:
-            seen += self._shapes.scan(text.translate(_SHAPE))
+            # Any number has the shape of many others: the expression itself tells them apart.
+            seen += [number for number in self._shapes.scan(text.translate(_SHAPE)) if self._closer[number].scan(text)]
         if not seen:
             return seen
         numbers = set(seen)
