@@ -11,6 +11,10 @@ Identity = tuple[object, ...]
 
 _NO_IDENTITY: Identity = ()
 _NOWHERE: tuple[int, ...] = ()
+_FORMS_MAX = 256
+_SHARED_MAX = 64
+_SHARED: "dict[int, tuple[tuple[TextChannel, ...], EventForms]]" = {}
+"""By the tuple's place in memory, which is its own as long as it is kept here."""
 
 
 class Role(Enum):
@@ -88,7 +92,7 @@ class EventForm:
 
 
 class EventForms:
-    """The forms of a stream's events, made when they are first met."""
+    """The forms of events, made when they are first met. Streams share them: see `forms_for`."""
 
     __slots__ = ("_channels", "_forms", "_names")
 
@@ -111,7 +115,9 @@ class EventForms:
         kind = kind if kind in self._names else None
         form = self._forms.get((event, kind))
         if form is None:
-            form = self._forms[event, kind] = self._form_of(event, kind)
+            form = self._form_of(event, kind)
+            if len(self._forms) < _FORMS_MAX:
+                self._forms[event, kind] = form
         return form
 
     def _form_of(self, event: str, kind: object) -> EventForm:
@@ -124,6 +130,18 @@ class EventForms:
             [channel.path for channel in met if channel.flavour == "opaque"],
             bool(ended) or any(channel.event is not None for channel in met),
         )
+
+
+def forms_for(channels: Sequence[TextChannel]) -> EventForms:
+    """The forms for these channels; the same for the same tuple."""
+    if not isinstance(channels, tuple):
+        return EventForms(channels)
+    known = _SHARED.get(id(channels))
+    if known is None or known[0] is not channels:
+        if len(_SHARED) >= _SHARED_MAX:
+            _SHARED.clear()
+        known = _SHARED[id(channels)] = (channels, EventForms(channels))
+    return known[1]
 
 
 def document_identity(channel: TextChannel, document: Mapping[str, object]) -> Identity:

@@ -74,7 +74,7 @@ def find_members(document: bytes, paths: Iterable[PathSteps]) -> list[Member]:
         sign = document[start] if kind == "sign" else 0
         if kind == "colon" and levels:
             level = levels[-1]
-            key = decode_string(token["string"][1:-1]).decode("utf-8", "surrogatepass")
+            key = key_text(decode_string(token["string"][1:-1]))
             nodes, path, key_start = _below(level.nodes, key), (*level.path, key), start
         elif sign == 0x2C and levels:
             level = levels[-1]
@@ -102,6 +102,14 @@ def find_members(document: bytes, paths: Iterable[PathSteps]) -> list[Member]:
         if not levels:
             break
     return found if not levels and not document[at:].strip(_SPACE) else []
+
+
+def key_text(key: bytes) -> str:
+    """A key as readers give it: half surrogate pairs stay, other bytes that are no UTF-8 are replaced."""
+    try:
+        return key.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return key.decode("utf-8", "replace")
 
 
 def _below(nodes: _Nodes, step: str | int) -> _Nodes:

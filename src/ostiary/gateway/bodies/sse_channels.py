@@ -3,12 +3,24 @@
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from ostiary.masking.maskers import Flavour, TextMasker
+from ostiary.model.errors import MaskingFailedError
 from ostiary.protocols.channel_paths import Hit, Identity, Mark, document_identity
 from ostiary.protocols.text_channels import TextChannel
 
-OPEN_CHANNELS_MAX = 512
-"""When a stream has more texts under way, the one that began first ends."""
+OPEN_CHANNELS_MAX = 1000
+"""A stream that has more texts under way is refused: were one of them ended, the rest of a secret might follow."""
 
+GUESSED_CHANNELS_MAX = 512
+"""When a stream has more texts whose places are guessed, the one that began first ends: what looks like a name of the
+text may be one of the event."""
+
+KEPT_MAX_BYTES = 32 * 1024 * 1024
+"""Large events that are kept because they may have to be said again; with more, the stream is refused."""
+
+SMALL_EVENT_BYTES = 4096
+"""Events up to this size do not count among them."""
+
+_ITEMS_MAX = 4 * OPEN_CHANNELS_MAX
 _LONGEST_CHARACTER = 4
 
 Key = tuple[Hashable, Identity]
@@ -29,7 +41,7 @@ class Sent:
 class OpenChannel:
     """A text under way. `last` is the last event it came in; `key` is another object once the text has ended."""
 
-    __slots__ = ("_carry", "_feed", "_finish", "channel", "events", "identity", "item", "key", "last", "mark")
+    __slots__ = ("_carry", "_feed", "_finish", "channel", "events", "identity", "item", "kept", "key", "last", "mark")
 
     def __init__(self, mark: Mark, identity: Identity, masker: TextMasker) -> None:
         channel = mark.channel
@@ -45,6 +57,7 @@ class OpenChannel:
         self.item = ""
         self.events = 0
         self.last: Sent | None = None
+        self.kept = 0  # the bytes of `last`, when that is large
 
     def feed(self, text: bytes) -> bytes:
         """What can be let go, in whole characters: the same object when that is all and nothing is changed."""
@@ -76,18 +89,21 @@ class OpenChannel:
 class OpenChannels:
     """All of a stream."""
 
-    __slots__ = ("_items", "_masker", "_open")
+    __slots__ = ("_items", "_kept", "_masker", "_open")
 
     def __init__(self, masker: TextMasker) -> None:
         self._masker = masker
         self._open: dict[Key, OpenChannel] = {}
         self._items: dict[Key, str] = {}
+        self._kept = 0
 
     def get(self, key: Key) -> OpenChannel | None:
         return self._open.get(key)
 
     def open(self, mark: Mark, identity: Identity) -> OpenChannel:
-        """A new text."""
+        """A new text. Raises `MaskingFailedError` when there are too many."""
+        if len(self._open) >= OPEN_CHANNELS_MAX:
+            raise _too_many()
         channel = OpenChannel(mark, identity, self._masker)
         channel.item = self._items.get(channel.key, "")
         self._open[channel.key] = channel
@@ -95,7 +111,20 @@ class OpenChannels:
 
     def surplus(self) -> list[OpenChannel]:
         """What has to end because there are too many."""
-        return list(self._open.values())[: max(0, len(self._open) - OPEN_CHANNELS_MAX)]
+        count = len(self._open) - GUESSED_CHANNELS_MAX
+        return self.guessed()[:count] if count > 0 else []
+
+    def remember(self, channels: Iterable[OpenChannel], sent: Sent) -> None:
+        """The last event of these texts. Raises `MaskingFailedError` when too much would have to be kept."""
+        size = len(sent.block)
+        large = size if size > SMALL_EVENT_BYTES else 0
+        for channel in channels:
+            channel.last = sent
+            if large != channel.kept:
+                self._kept += large - channel.kept
+                channel.kept = large
+        if self._kept > KEPT_MAX_BYTES:
+            raise MaskingFailedError(f"Events with texts under way have more than {KEPT_MAX_BYTES:,} bytes together.")
 
     def take_over(self, mark: Mark, identity: Identity) -> OpenChannel | None:
         """The channel that this one goes on with, when its index turns out to count events: it is one more than that
@@ -115,13 +144,18 @@ class OpenChannels:
         return None
 
     def expect_item(self, hit: Hit) -> list[OpenChannel]:
-        """From now on the texts belong to the item that the event names; those of another one have ended."""
+        """From now on the texts belong to the item that the event names; those of another one have ended.
+
+        Raises `MaskingFailedError` when there are too many.
+        """
         mark, identity, item, _ = hit
         ended = [each for each in self.with_identity(mark.channels, identity) if each.item != item and each.item]
         for channel in mark.channels:
-            if len(self._items) < OPEN_CHANNELS_MAX:
-                self._items[channel.name, identity] = item
-            known = self._open.get((channel.name, identity))
+            key = (channel.name, identity)
+            if len(self._items) >= _ITEMS_MAX and key not in self._items:
+                raise _too_many()
+            self._items[key] = item
+            known = self._open.get(key)
             if known is not None:
                 known.item = item
         return ended
@@ -145,6 +179,8 @@ class OpenChannels:
         """The text that was still held back."""
         self._open.pop(channel.key, None)
         channel.key = CLOSED
+        self._kept -= channel.kept
+        channel.kept = 0
         return channel.finish()
 
     def _of(self, channels: Iterable[TextChannel]) -> list[OpenChannel]:
@@ -154,3 +190,7 @@ class OpenChannels:
 
 def _fits(known: Identity, identity: Identity) -> bool:
     return all(value is None or value == other for value, other in zip(known, identity, strict=False))
+
+
+def _too_many() -> MaskingFailedError:
+    return MaskingFailedError(f"A stream has more than {OPEN_CHANNELS_MAX:,} texts under way.")

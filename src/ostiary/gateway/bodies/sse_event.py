@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from ostiary.gateway.bodies.json_body import JsonBody
 from ostiary.gateway.bodies.sse_channels import OpenChannel
 from ostiary.masking.maskers import TextMasker
+from ostiary.model.errors import MaskingFailedError
 from ostiary.protocols.channel_paths import Hit, Role, steps_to
 from ostiary.protocols.json_members import Member, find_members, only_string, without_members
 from ostiary.protocols.json_text import PathSteps, encode_string, splice, view
@@ -152,8 +153,6 @@ class EventWriter:
         data = b"\n".join([block[line.value_start : line.end] for line in data_lines])
         if hits:
             data = _with_only(data, hits, channel, text)
-            if not data:
-                return b""
         else:
             data = text
         line = data_lines[0]
@@ -180,7 +179,7 @@ def _with_only(data: bytes, hits: Sequence[Hit], channel: OpenChannel, text: byt
     members = find_members(data, [*values, *repeated])
     last = {member.path: member for member in members}
     if own is None or own not in last:
-        return b""
+        raise MaskingFailedError("What is left of a text cannot be written into a copy of its event.")
     values[own] = b'"%b"' % encode_string(text)
     edits = []
     for member in last.values():
@@ -195,6 +194,8 @@ def _kept(
     """What is not looked at in the data, and what stands there in the end."""
     steps = {steps_to(hit): number for number, hit in enumerate(hits) if hit[0].is_text}
     last = {member.path: member for member in find_members(data, [*steps, *opaque, *emptied])}
+    if any(steps_to(hits[number]) not in last for number in texts):
+        raise MaskingFailedError("An event's text cannot be replaced where it stands.")
     kept = []
     for path, member in last.items():
         value = data[member.start : member.end]
