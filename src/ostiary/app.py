@@ -18,6 +18,7 @@ import yaml
 import ostiary
 from ostiary.adapters.chronicle import Chronicle, ExchangeIndex
 from ostiary.adapters.desk import Desk
+from ostiary.adapters.detectors import DetectorServices
 from ostiary.adapters.history import RecordedHistory
 from ostiary.adapters.keeper import Keeper
 from ostiary.adapters.placeholder_book import PlaceholderBook
@@ -43,6 +44,7 @@ from ostiary.gateway.admission import HostList
 from ostiary.gateway.asking import Asking
 from ostiary.gateway.authenticator import Authenticator
 from ostiary.gateway.deadlines import Sweeper
+from ostiary.gateway.dialling import dial
 from ostiary.gateway.exchange import House
 from ostiary.gateway.judged import Verdicts
 from ostiary.gateway.live import LiveExchanges
@@ -116,6 +118,7 @@ class Application:
         self._sweeper = Sweeper(loop)
         self._metrics = Metrics()
         self._live = LiveExchanges()
+        self._detectors = DetectorServices(dial)
         self._servings: list[Serving] = []
         self._addresses: dict[str, str] = {}
         self._store: Store | None = None
@@ -152,7 +155,14 @@ class Application:
         )
         self._authenticator = Authenticator(store.tokens)
         self._builder = SnapshotBuilder(
-            settings, self._sweeper, loop, keeper, self._kind_of, placeholders, root_key.masking_key
+            settings,
+            self._sweeper,
+            loop,
+            keeper,
+            self._kind_of,
+            placeholders,
+            root_key.masking_key,
+            self._detectors.of,
         )
         log = AdminLog(self._note, time.time)
         configuration = self._configuration = ConfigurationService(
@@ -178,6 +188,7 @@ class Application:
         index = self._index = ExchangeIndex(settings.home, root_key, store.installation, chronicle)
         self._background(index.follow())
         self._background(keep_house(store.tokens, desk, placeholders))
+        self._background(self._detectors.watch())
         history = RecordedHistory(index, chronicle)
         services = Services(
             status=StatusService(self._status),
@@ -224,6 +235,8 @@ class Application:
         )
         give_memory_back()
         self._house.snapshot = snapshot
+        self._detectors.put_in_force(configuration)
+        self._background(self._detectors.check())
         for route in snapshot.routes.values():
             self._background(route.warm())
         self._live.cut("the rules changed", lambda exchange: self._lost_access(exchange, snapshot))
@@ -285,6 +298,7 @@ class Application:
                 else "The audit log cannot be written: "
                 + "; ".join(self._chronicle.reasons.values() if self._chronicle is not None else ())
             ),
+            "detectors": self._detectors.trouble,
         }
 
     def _status(self) -> Mapping[str, Any]:

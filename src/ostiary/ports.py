@@ -3,12 +3,13 @@
 from asyncio import Future, StreamReader, StreamWriter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from ostiary.masking.placeholders import Placeholders
 from ostiary.model.actor import Actor
 from ostiary.model.approval import Approval
 from ostiary.model.connection import Upstream
+from ostiary.model.finding import RemoteSpan
 from ostiary.model.secret import Secret
 
 REQUEST = 0
@@ -115,16 +116,6 @@ class PlaceholderBook(Protocol):
     async def drop_expired(self) -> None:
         """Forget what was not used for too long. Called now and then. Raises `StorageUnavailableError`."""
         ...
-
-
-class RemoteSpan(NamedTuple):
-    """What a remote detector found in a text: bytes from `start` to `end`, the detector's name that masking rules use,
-    and how sure it is (0 to 1)."""
-
-    start: int
-    end: int
-    label: str
-    score: float
 
 
 class RemoteDetector(Protocol):

@@ -1,10 +1,8 @@
 """Stage 7: the request's body without what must not be sent."""
 
-import asyncio
-
 from ostiary.gateway.masks import Masks, RouteMasks
 from ostiary.gateway.state import Exchange
-from ostiary.masking.engine import Masker
+from ostiary.gateway.whole_body import through
 from ostiary.masking.placeholders import PlaceholderRestorer
 from ostiary.model.errors import (
     GatewayRefusal,
@@ -13,9 +11,7 @@ from ostiary.model.errors import (
     OstiaryError,
     StorageUnavailableError,
 )
-
-_BESIDE_THE_LOOP_BYTES = 64 * 1024
-"""Masking more than this would keep the event loop from others for too long."""
+from ostiary.model.masking import Where
 
 
 async def mask_request(exchange: Exchange, masks: Masks, route: RouteMasks, body: bytes, actor_key: str) -> None:
@@ -28,13 +24,20 @@ async def mask_request(exchange: Exchange, masks: Masks, route: RouteMasks, body
             engine = masks.request
             masker = masks.masker(engine, placeholders=placeholders)
             try:
-                exchange.judged_body = await _in_turn(route, masker, content_type, body, engine.blocks_archives)
+                exchange.judged_body = await through(
+                    lambda: route.body(masker, content_type, engine.blocks_archives), body
+                )
+                remote = masks.remote.get(Where.REQUEST)
+                if remote is not None:
+                    exchange.judged_body = await remote.mask(
+                        masker, lambda reader: route.body(reader, content_type), exchange.judged_body
+                    )
             finally:
                 exchange.findings += masker.findings()
         if placeholders is not None:
             if placeholders.sealed_count:
                 restorer = PlaceholderRestorer(placeholders, sealed=True)
-                exchange.sent_body = await _in_turn(route, restorer, content_type, exchange.judged_body, None)
+                exchange.sent_body = await through(lambda: route.body(restorer, content_type), exchange.judged_body)
             await route.book.keep(actor_key, exchange.session, placeholders)
         exchange.body_changed = exchange.judged_body != body or exchange.sent_body is not None
     except MaskingBlockedError as failure:
@@ -59,19 +62,3 @@ async def mask_request(exchange: Exchange, masks: Masks, route: RouteMasks, body
         raise
     except Exception:  # noqa: BLE001 - whatever breaks in a detector, nothing that it did not see is sent
         raise GatewayRefusal(502, "masking_failed", "Nothing was sent: a detector failed on the request.") from None
-
-
-async def _in_turn(
-    route: RouteMasks,
-    masker: Masker | PlaceholderRestorer,
-    content_type: bytes,
-    body: bytes,
-    archives_rule: str | None,
-) -> bytes:
-    def whole() -> bytes:
-        way = route.body(masker, content_type, archives_rule)
-        return way.feed(body) + way.finish()
-
-    if len(body) <= _BESIDE_THE_LOOP_BYTES:
-        return whole()
-    return await asyncio.get_running_loop().run_in_executor(None, whole)

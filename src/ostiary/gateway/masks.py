@@ -2,22 +2,24 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from weakref import WeakValueDictionary
 
 from ostiary.gateway.bodies import Body
 from ostiary.gateway.bodies.choosing import body_for
+from ostiary.gateway.remote_masking import RemoteMasking, remote_masking
 from ostiary.masking.engine import Masker, MaskingEngine
 from ostiary.masking.injected import InjectedSecretMatcher
-from ostiary.masking.placeholders import PlaceholderRestorer, Placeholders
+from ostiary.masking.maskers import TextMasker
+from ostiary.masking.placeholders import Placeholders
 from ostiary.model.actor import Actor
 from ostiary.model.connection import Connection
 from ostiary.model.finding import Finding
 from ostiary.model.masking import Action, Exemption, MaskingRule, Where
 from ostiary.model.operation import Operation
 from ostiary.policy.masking_scope import applies_to, exemptions_now, rules_for
-from ostiary.ports import PlaceholderBook
+from ostiary.ports import PlaceholderBook, RemoteDetector
 from ostiary.protocols.text_channels import TextChannel
 
 _REMEMBERED_ACTORS = 16_384
@@ -39,13 +41,14 @@ def shared_engine(rules: tuple[MaskingRule, ...], hash_key: bytes) -> MaskingEng
 @dataclass(frozen=True, slots=True)
 class Masks:
     """What one actor's exchanges on one connection get; None where nothing is masked. `until` (seconds since the
-    epoch) is when the first of the exemptions ends."""
+    epoch) is when the first of the exemptions ends. `remote` is what others are asked about."""
 
     request: MaskingEngine | None
     response: MaskingEngine | None
     recording: MaskingEngine | None
     exemptions: Mapping[str, Sequence[Exemption]]
     until: float
+    remote: Mapping[Where, RemoteMasking] = field(default_factory=dict)
 
     @property
     def keeps_values(self) -> bool:
@@ -56,6 +59,11 @@ class Masks:
     def seals(self) -> bool:
         """Whether answers may hold what must be kept before they are passed on."""
         return self.response is not None and self.response.uses_values
+
+    @property
+    def gathers(self) -> bool:
+        """Whether answers must be there as a whole before anything of them is passed on."""
+        return self.seals or Where.RESPONSE in self.remote
 
     def masker(
         self,
@@ -87,12 +95,14 @@ class RouteMasks:
         channels: Sequence[TextChannel],
         hash_key: bytes,
         book: PlaceholderBook,
+        detectors: Sequence[RemoteDetector] = (),
     ) -> None:
         self.book = book
         self._connection = connection.name
         self.rules = rules_for(connection, rules)
         self._channels = channels
         self._hash_key = hash_key
+        self._detectors = detectors
         self._known: dict[str, Masks] = {}
         self._held: dict[tuple[MaskingRule, ...], MaskingEngine] = {}
         self._compiling = asyncio.Lock()
@@ -129,7 +139,7 @@ class RouteMasks:
                 masks = self.peek(actor, now)
             return masks
 
-    def body(self, masker: Masker | PlaceholderRestorer, content_type: bytes, archives_rule: str | None = None) -> Body:
+    def body(self, masker: TextMasker, content_type: bytes, archives_rule: str | None = None) -> Body:
         """Masks a body of this type. Raises `MaskingBlockedError` for archives that are blocked."""
         return body_for(content_type, masker, self._channels, archives_rule)
 
@@ -146,7 +156,11 @@ class RouteMasks:
             (each.expires_at for held in exemptions.values() for each in held if each.expires_at is not None),
             default=float("inf"),
         )
-        masks = Masks(engines[Where.REQUEST], engines[Where.RESPONSE], engines[Where.RECORDING], exemptions, until)
+        asked = {place: remote_masking(self._at(place, mine), self._detectors) for place in Where}
+        remote = {place: masking for place, masking in asked.items() if masking is not None}
+        masks = Masks(
+            engines[Where.REQUEST], engines[Where.RESPONSE], engines[Where.RECORDING], exemptions, until, remote
+        )
         if len(self._known) >= _REMEMBERED_ACTORS:
             self._known.clear()
         self._known[actor.token_id] = masks

@@ -1,12 +1,13 @@
 """Stages 11 and 12: the answer on its way to the tool, masked as it streams and recorded as the tool receives it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 
 from ostiary.gateway.answers import CLOSE, KEEP_ALIVE_1_0, status_line
 from ostiary.gateway.bodies import Body
 from ostiary.gateway.body_tap import BodyTap
 from ostiary.gateway.masks import masker_for_channels
+from ostiary.gateway.recorded_head import recorded_head
 from ostiary.gateway.response_rules import (
     UnreadableBody,
     body_decoder,
@@ -16,15 +17,17 @@ from ostiary.gateway.response_rules import (
     unmaskable,
     unreadable,
 )
-from ostiary.gateway.route import Guardian
+from ostiary.gateway.route import Guardian, Route
 from ostiary.gateway.state import Exchange, now_s
 from ostiary.gateway.unwrapping import Unwrapper, looks_plain
 from ostiary.gateway.upstream import UpstreamConnection
 from ostiary.masking.engine import Masker
 from ostiary.masking.injected import InjectedSecretStream
 from ostiary.masking.placeholders import PlaceholderRestorer
+from ostiary.masking.remote import is_binary
+from ostiary.model.actor import Actor
 from ostiary.model.errors import GatewayRefusal, MaskingFailedError, StorageUnavailableError
-from ostiary.model.masking import Action
+from ostiary.model.masking import Action, Where
 from ostiary.ports import HEAD, RESPONSE, Chronicle
 from ostiary.protocols.chunked import LAST_CHUNK, encode_chunk
 from ostiary.protocols.codings import Decoder
@@ -38,8 +41,10 @@ _UNKEPT = GatewayRefusal(
 _NO_STORE = b"Cache-Control: no-store\r\nx-ostiary-exchange: "
 _CHUNKED = b"\r\nTransfer-Encoding: chunked\r\n"
 _WRITTEN_TOGETHER_BYTES = 16 * 1024
-_SEALED_MAX_BYTES = 8 * 1024 * 1024
-"""An answer whose credentials are sealed is gathered whole: what stands for them must be kept before it is sent."""
+_GATHERED_MAX_BYTES = 8 * 1024 * 1024
+"""An answer whose credentials are sealed is gathered whole: what stands for them must be kept before it is sent. And so
+is one that remote detectors must see."""
+_FIRST_BYTES = 64 * 1024
 _BODILESS = frozenset({204, 304})
 
 
@@ -87,6 +92,12 @@ class Relay:
     # -- what the upstream connection tells
 
     def on_head(self, head: ResponseHead, body: bytes, complete: bool) -> None:
+        try:
+            self._begin(head, body, complete)
+        except Exception as failure:  # noqa: BLE001 - whatever breaks in a detector, nothing that it did not see may pass
+            self._break_off(failure)
+
+    def _begin(self, head: ResponseHead, body: bytes, complete: bool) -> None:
         exchange, armed = self._exchange, self._armed
         refusal = judge_status(head, armed is not None) or judge_type(head)
         if refusal is None and head.content_encoding:
@@ -139,7 +150,7 @@ class Relay:
             )
             archives_rule = masks.response.blocks_archives
             self._body = route.masks.body(self._masker, head.content_type, archives_rule)
-            self._gathered = [] if masks.seals else None
+            self._gathered = [] if masks.gathers else None
         elif injected is not None and may_stream_events(head.content_type):
             self._masker = masker_for_channels(injected)
             self._body = route.masks.body(self._masker, head.content_type)
@@ -148,12 +159,18 @@ class Relay:
             self._restoring = route.masks.body(restorer, head.content_type)
 
     def on_body(self, data: bytes) -> None:
-        self._take(data)
+        try:
+            self._take(data)
+        except Exception as failure:  # noqa: BLE001 - see `on_head`
+            self._break_off(failure)
 
     def on_end(self) -> None:
         self._ended = True
         if self._pending is None:
-            self._end()
+            try:
+                self._end()
+            except Exception as failure:  # noqa: BLE001 - see `on_head`
+                self._break_off(failure)
 
     def on_failure(self, failure: GatewayRefusal) -> None:
         if not self._over:
@@ -193,29 +210,42 @@ class Relay:
         self._deliver(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     def _deliver(self, content: bytes) -> None:
-        """Send the whole body, when what was sealed in it is kept."""
+        """Send the whole body, when remote detectors have seen it and what was sealed in it is kept."""
         self._over = True
-        placeholders, route, actor = self._exchange.placeholders, self._exchange.route, self._exchange.actor
-        if self._gathered is None or placeholders is None or route is None or actor is None:
+        route, actor = self._exchange.route, self._exchange.actor
+        if self._gathered is None or route is None or actor is None:
             self._send_whole(content)
             return
-        keeping = route.masks.book.keep(actor.key, self._exchange.session, placeholders)
-        self._exchange.task = self._loop.create_task(self._keep_and_send(keeping, content))
+        self._exchange.task = self._loop.create_task(self._settle_and_send(route, actor, content))
 
-    async def _keep_and_send(self, keeping: Coroutine[object, object, None], content: bytes) -> None:
-        exchange = self._exchange
+    async def _settle_and_send(self, route: Route, actor: Actor, content: bytes) -> None:
+        exchange, masker, head = self._exchange, self._masker, self._head
+        remote, refusal = exchange.masks.remote.get(Where.RESPONSE), None
         try:
-            await keeping
-            exchange.task = None
-            self._send_whole(content)
+            if remote is not None and masker is not None and head is not None:
+                content = await remote.mask(masker, lambda reader: route.masks.body(reader, head.content_type), content)
+            if exchange.placeholders is not None:
+                await route.masks.book.keep(actor.key, exchange.session, exchange.placeholders)
+        except MaskingFailedError as failure:
+            refusal = unmaskable(failure)
         except StorageUnavailableError:
-            exchange.task = None
-            self._over = False
-            self._give_up(_UNKEPT)
+            refusal = _UNKEPT
         except asyncio.CancelledError:
             exchange.task = None
             exchange.end = "cut: client went away" if exchange.end == "complete" else exchange.end
             self._finish()
+            return
+        except Exception:  # noqa: BLE001 - whatever breaks in a detector, nothing that it did not see may pass
+            refusal = unmaskable(MaskingFailedError("A detector failed."))
+        exchange.task = None
+        if refusal is None:
+            try:
+                self._send_whole(content)
+            except Exception as failure:  # noqa: BLE001 - see `on_head`
+                self._break_off(failure)
+        else:
+            self._over = False
+            self._give_up(refusal)
 
     def _send_whole(self, content: bytes) -> None:
         shown = content
@@ -322,15 +352,25 @@ class Relay:
         if self._gathered is not None:
             self._gathered.append(output)
             self._gathered_bytes += len(output)
-            if self._gathered_bytes > _SEALED_MAX_BYTES:
-                raise MaskingFailedError(
-                    f"An answer whose credentials are sealed may have {_SEALED_MAX_BYTES:,} bytes."
-                )
-            return
+            if self._gathered_bytes <= _GATHERED_MAX_BYTES:
+                return
+            output = self._ungathered()
         if not self._head_sent:
             self._send_head(None, b"", b"")
         self._write(self._restoring.feed(output) if self._restoring is not None else output)
         self._record(output)
+
+    def _ungathered(self) -> bytes:
+        """All of it after all, when it is a large picture or the like, in which nobody reads. Raises
+        `MaskingFailedError`."""
+        gathered = b"".join(self._gathered or ())
+        if self._exchange.masks.seals or not is_binary(gathered[:_FIRST_BYTES]):
+            raise MaskingFailedError(
+                f"An answer in which credentials are sealed, or remote detectors look, may have"
+                f" {_GATHERED_MAX_BYTES:,} bytes."
+            )
+        self._gathered = None
+        return gathered
 
     def _write(self, shown: bytes) -> None:
         if shown:
@@ -406,7 +446,7 @@ class Relay:
             if len(content) < _WRITTEN_TOGETHER_BYTES
             else b"%b%b%b%b\r\n" % (shown, _NO_STORE, exchange.id.encode("ascii"), framing)
         )
-        exchange.add_frame(RESPONSE | HEAD, shown)
+        exchange.add_frame(RESPONSE | HEAD, recorded_head(exchange, shown))
         if content:
             if len(content) >= _WRITTEN_TOGETHER_BYTES:
                 self._client.write(content)
@@ -478,7 +518,10 @@ class Relay:
         self._paused = False
         pending, self._pending = self._pending, None
         if pending is not None:
-            self._pump(pending)
+            try:
+                self._pump(pending)
+            except Exception as failure:  # noqa: BLE001 - see `on_head`
+                self._break_off(failure)
         if not self._paused and not self._over and not self._ended:
             self._upstream.pause_reading(False)
 
@@ -491,6 +534,12 @@ class Relay:
         exchange.answered = True
         self._done(exchange, self._upstream, None)
 
+    def _break_off(self, failure: Exception) -> None:
+        """What was not expected to fail: a rule blocks what stands in the head, or a detector or we have a defect."""
+        self._give_up(
+            unmaskable(failure if isinstance(failure, MaskingFailedError) else MaskingFailedError("A detector failed."))
+        )
+
     def _give_up(self, refusal: GatewayRefusal) -> None:
         """Answer with the refusal while nothing has been sent; afterwards only a cut connection tells the truth."""
         if self._given_up:
@@ -499,6 +548,7 @@ class Relay:
         self._pending = None
         self._drop_upstream()
         if not self._head_sent:
+            self._note_findings()
             self._done(self._exchange, self._upstream, refusal)
             return
         self._exchange.end = f"cut: {refusal.code}"

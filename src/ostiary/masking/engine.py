@@ -26,6 +26,8 @@ MINTED = "minted-credential"
 
 
 HEADER = "header"
+MASKED_NAME = b"x-ostiary-masked"
+"""Stands for a header field's name that would have to be masked, which can hold no mark."""
 _CLEAN_LINES_MAX = 4096
 _CLEAN_LINE_BYTES = 512
 
@@ -95,10 +97,15 @@ class MaskingEngine:
 
     def _clean_line(self, masker: "Masker", line: bytes) -> bytes:
         name, colon, value = line.partition(b":")
+        stream = masker.stream(HEADER)
+        if stream.feed(name) + stream.finish() != name:
+            name = MASKED_NAME
         stream = masker.stream(HEADER, name + colon + b" ")
         masked = stream.feed(value) + stream.finish()
-        if masked != value:
+        if masked != value or name is MASKED_NAME:
             return name + colon + masked
+        if masker.makes_exceptions:
+            return line  # clean for this actor and at this time only
         if len(self._clean) >= _CLEAN_LINES_MAX:
             self._clean.clear()
         if len(line) <= _CLEAN_LINE_BYTES:
@@ -151,20 +158,58 @@ class Masker:
         judge = self._judge_in_json if flavour_behind(before, flavour) is Flavour.JSON else self._judge
         return MaskingStream(finder, judge, self._count, place, before)
 
+    @property
+    def makes_exceptions(self) -> bool:
+        return any(self._exemptions.values())
+
     def replace_field(self, field: int, value: bytes, place: str) -> bytes | None:
         """See `TextMasker`. Raises `MaskingBlockedError`."""
         rule, label = self._fields[field].rule, self._fields[field].label
-        if self._is_exempt(rule, value):
+        if self.is_exempt(rule, value):
             return None
-        self._add((label, rule.name, "", place, rule.action), -1, len(value), value)
-        replacement = self._replacement(rule, label, value)
+        self.count(rule, label, "", place, -1, value)
+        replacement = self.replacement(rule, label, value)
         return None if rule.action is Action.REPORT else replacement
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """What may stand in its marks besides the built-in detectors."""
+        return frozenset(name for rule in self._engine.rules for name in (rule.name, *rule.detectors))
 
     def findings(self) -> tuple[Finding, ...]:
         return tuple(
             Finding(label, place, length, count, rule, format_name, action.value)
             for (label, rule, format_name, place, action), (length, count) in self._counts.items()
         )
+
+    # -- for what is found elsewhere
+
+    def is_exempt(self, rule: MaskingRule, value: bytes) -> bool:
+        """Whether the rule leaves this value alone."""
+        return any(
+            exemption.matching is None or _matches_whole(exemption.matching, value)
+            for exemption in self._exemptions.get(rule.name, ())
+        )
+
+    def replacement(self, rule: MaskingRule, label: str, value: bytes, flavour: Flavour = Flavour.TEXT) -> bytes:
+        """What stands for the value. Raises `MaskingBlockedError`."""
+        match rule.action:
+            case Action.BLOCK:
+                raise MaskingBlockedError(rule.name, label)
+            case Action.PLACEHOLDER | Action.SEAL:
+                if self._substitutes is None:
+                    raise MaskingFailedError(f"Masking rule `{rule.name}` has nowhere to keep the value.")
+                return self._substitutes.placeholder_for(label, value, flavour, sealed=rule.action is Action.SEAL)
+            case Action.HASH:
+                return actions.hash_mark(label, value, self._engine.hash_key)
+            case Action.PARTIAL:
+                return actions.partial_mark(label, value)
+            case Action.REPLACE | Action.REPORT:
+                return actions.mark(label)
+
+    def count(self, rule: MaskingRule, label: str, format_name: str, place: str, start: int, value: bytes) -> None:
+        """Remember that the rule followed this finding."""
+        self._add((label, rule.name, format_name, place, rule.action), start, len(value), value)
 
     # -- for the streams
 
@@ -180,13 +225,13 @@ class Masker:
             rule.action in _NEEDS_VALUE or any(each.matching for each in self._exemptions.get(rule.name, ()))
         ):
             return Verdict(rule.action, None, rule.name)
-        if self._is_exempt(rule, value):
+        if self.is_exempt(rule, value):
             return None
         if rule.action is Action.BLOCK:
             self._count(found, rule.action, place, found.start, found.end - found.start, value)
         if rule.action in _KEPT:
-            return Verdict(rule.action, lambda: self._replacement(rule, source.label, value, flavour), rule.name)
-        return Verdict(rule.action, self._replacement(rule, source.label, value, flavour), rule.name)
+            return Verdict(rule.action, lambda: self.replacement(rule, source.label, value, flavour), rule.name)
+        return Verdict(rule.action, self.replacement(rule, source.label, value, flavour), rule.name)
 
     def _count(self, found: Found, action: Action, place: str, start: int, length: int, value: bytes) -> None:
         source = found.source
@@ -203,27 +248,6 @@ class Masker:
         if self._notice is not None:
             label, rule, format_name, place, action = key
             self._notice(Finding(label, place, length, 1, rule, format_name, action.value), value, start)
-
-    def _is_exempt(self, rule: MaskingRule, value: bytes) -> bool:
-        return any(
-            exemption.matching is None or _matches_whole(exemption.matching, value)
-            for exemption in self._exemptions.get(rule.name, ())
-        )
-
-    def _replacement(self, rule: MaskingRule, label: str, value: bytes, flavour: Flavour = Flavour.TEXT) -> bytes:
-        match rule.action:
-            case Action.BLOCK:
-                raise MaskingBlockedError(rule.name, label)
-            case Action.PLACEHOLDER | Action.SEAL:
-                if self._substitutes is None:
-                    raise MaskingFailedError(f"Masking rule `{rule.name}` has nowhere to keep the value.")
-                return self._substitutes.placeholder_for(label, value, flavour, sealed=rule.action is Action.SEAL)
-            case Action.HASH:
-                return actions.hash_mark(label, value, self._engine.hash_key)
-            case Action.PARTIAL:
-                return actions.partial_mark(label, value)
-            case Action.REPLACE | Action.REPORT:
-                return actions.mark(label)
 
 
 _KEPT = frozenset({Action.PLACEHOLDER, Action.SEAL})

@@ -34,7 +34,7 @@ Count = Callable[[Found, Action, str, int, int, bytes], None]
 """(found, action, place, where its value begins in the text, its length, the value as far as it is kept): called once
 for each finding, when its length is known."""
 
-_STRICTEST_FIRST = {action: rank for rank, action in enumerate(Action)}
+STRICTEST_FIRST = {action: rank for rank, action in enumerate(Action)}
 
 
 class _Span(NamedTuple):
@@ -48,7 +48,7 @@ class _Span(NamedTuple):
 
     def order(self) -> tuple[int, int, bool, int]:
         generic = self.found.source is not None and self.found.source.generic
-        return self.start, _STRICTEST_FIRST[self.verdict.action], generic, -self.end
+        return self.start, STRICTEST_FIRST[self.verdict.action], generic, -self.end
 
 
 class _Tail:

@@ -72,7 +72,7 @@ class MaskingFailedError(OstiaryError):
 
 
 class DetectorFailedError(MaskingFailedError):
-    """A remote detector does not answer, is too slow, or says what makes no sense. Nothing of the text is part of it."""
+    """A remote detector does not answer, is too slow, or makes no sense. The sentence holds nothing of the text."""
 
 
 class MaskingBlockedError(MaskingFailedError):

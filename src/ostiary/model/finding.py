@@ -1,6 +1,7 @@
 """What masking saw; never the value."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +19,13 @@ class Finding:
     rule: str = ""
     format: str = ""
     action: str = "replace"
+
+
+class RemoteSpan(NamedTuple):
+    """What a remote detector found in a text: bytes from `start` to `end`, the detector's name that masking rules use,
+    and how sure it is (0 to 1)."""
+
+    start: int
+    end: int
+    label: str
+    score: float

@@ -18,7 +18,8 @@ from ostiary.adapters.detectors.http_call import HttpCall
 from ostiary.adapters.detectors.texts import Piece, byte_offsets, characters, pieces_of
 from ostiary.model.detector import DetectorService
 from ostiary.model.errors import DetectorFailedError, OperatorError
-from ostiary.ports import Dialler, RemoteSpan
+from ostiary.model.finding import RemoteSpan
+from ostiary.ports import Dialler
 
 _log = logging.getLogger("ostiary.detectors")
 
