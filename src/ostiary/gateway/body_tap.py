@@ -104,6 +104,8 @@ class BodyTap:
         rest = self._withholder.finish() if self._withholder is not None else b""
         if self._body is not None:
             rest = (self._masked(self._body, rest) if rest else b"") + self._masked(self._body, None)
+            if self._exchange.end != "complete":
+                rest = b""  # half of something, of which nobody can tell what it would have become
         if rest and (self._room > 0 or self._withholder is not None):
             self._exchange.add_frame(self._direction, rest)
         if self._masker is not None:

@@ -21,6 +21,7 @@ from ostiary.gateway.judged import Judged, Verdicts
 from ostiary.gateway.live import LiveExchanges
 from ostiary.gateway.masked_request import mask_request
 from ostiary.gateway.metrics import Metrics
+from ostiary.gateway.recorded_head import recorded_head
 from ostiary.gateway.refusals import RefusalBook
 from ostiary.gateway.relay import Relay
 from ostiary.gateway.route import Route, Snapshot
@@ -302,8 +303,8 @@ class Journeys:
         lines = exchange.armed.guardian.lines if exchange.armed is not None else NO_SECRET
         upstream.begin(relay, exchange.head.method == b"HEAD", lines)
         sent = body if exchange.sent_body is None else exchange.sent_body
-        recorded_head, chunked = send(receipt, exchange, route, upstream, sent, complete)
-        exchange.add_frame(REQUEST | HEAD, recorded_head)
+        shown, chunked = send(receipt, exchange, route, upstream, sent, complete)
+        exchange.add_frame(REQUEST | HEAD, recorded_head(exchange, shown))
         if body or not complete:
             exchange.upload = Upload(exchange, upstream, house.chronicle, house.settings, house.loop)
             exchange.upload.begin(body, complete, chunked)
