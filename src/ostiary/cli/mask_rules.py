@@ -9,6 +9,7 @@ from ostiary.catalog import load_catalog
 from ostiary.control.declarative import parse, parse_masking
 from ostiary.control.declarative.detectors import MINTED_CREDENTIAL, detector_names
 from ostiary.control.declarative.errors import nearest
+from ostiary.masking.remote import remote_labels
 from ostiary.model.actor import Actor, ActorKind
 from ostiary.model.errors import NotFoundError
 from ostiary.model.masking import Action, Exemption, MaskingRule, Where
@@ -91,5 +92,9 @@ def _notes(rule: MaskingRule) -> Iterable[str]:
         yield f"Exceptions of the masking rule '{rule.name}' that speak of some actors only are not made here."
     if MINTED_CREDENTIAL in rule.detectors:
         yield f"What the masking rule '{rule.name}' says of minted credentials needs a real answer; it is not tried."
+    remote = remote_labels(rule)
+    if remote:
+        names = ", ".join(sorted(remote))
+        yield f"The masking rule '{rule.name}' needs a service to find {names}, which is not asked here."
     if rule.action is Action.HASH:
         yield f"The hashes of the masking rule '{rule.name}' are made with a key for trying, not with the real one."
