@@ -5,17 +5,17 @@ event is put in front of the one that ends it. Everything else in an event is lo
 """
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 
 import orjson
 
 from ostiary.gateway.bodies.sse_channels import OpenChannel, OpenChannels, Sent
 from ostiary.gateway.bodies.sse_event import EventWriter
+from ostiary.gateway.bodies.sse_frames import Frame
 from ostiary.masking.maskers import TextMasker
-from ostiary.protocols.channel_paths import EventForm, EventForms, Hit, Mark, Role, steps_to
+from ostiary.protocols.channel_paths import EventForm, Hit, Mark, Role, forms_for, steps_to
 from ostiary.protocols.guessed_channels import PIECE_MAX_CHARACTERS, GuessedChannels
-from ostiary.protocols.json_text import decode_string, encode_string
+from ostiary.protocols.json_text import encode_string
 from ostiary.protocols.sse import BYTE_ORDER_MARK, DATA, EVENT, EventSplitter, lines_of
 from ostiary.protocols.text_channels import TextChannel
 
@@ -29,7 +29,6 @@ _TOKEN_MAX_BYTES = 64
 
 _DOCUMENT_STARTS = frozenset((b"{", b"[", b'"'))
 _SCALAR_STARTS = frozenset(b"%c" % code for code in b"-0123456789tfn")
-_STRING_CONTENT = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+').fullmatch
 _NAMES_MAX = 64
 _DELTA = "delta"
 _ROLES = {Role.ITEM: 0, Role.TEXT: 1, Role.END: 2}
@@ -37,38 +36,6 @@ _ROLES = {Role.ITEM: 0, Role.TEXT: 1, Role.END: 2}
 
 FRAMES_MAX = 16
 """So often a stream is tried for events that differ in their text only, until some are found."""
-
-
-class Frame:
-    """What stands around the text in an event where nothing else can be found. An event with the same around it needs
-    no reading."""
-
-    __slots__ = ("_channel", "_fixed_bytes", "_hits", "_key", "_prefix", "_suffix")
-
-    def __init__(self, prefix: bytes, suffix: bytes, channel: OpenChannel, hits: list[Hit]) -> None:
-        self._prefix = prefix
-        self._suffix = suffix
-        self._fixed_bytes = len(prefix) + len(suffix)
-        self._channel = channel
-        self._key = channel.key
-        self._hits = hits
-
-    def pass_on(self, block: bytes) -> bytes | None:
-        """The event as it goes out, None when it is none with the same around its text."""
-        if not block.endswith(self._suffix) or not block.startswith(self._prefix) or len(block) < self._fixed_bytes:
-            return None
-        written = block[len(self._prefix) : len(block) - len(self._suffix)]
-        if _STRING_CONTENT(written) is None:
-            return None
-        channel = self._channel
-        if channel.key is not self._key:
-            return None
-        text = written if b"\\" not in written else decode_string(written)
-        passed = channel.feed(text)
-        if passed is not text:
-            block = self._prefix + encode_string(passed) + self._suffix
-        channel.last = Sent(block, self._hits)
-        return block
 
 
 class SseBody:
@@ -84,7 +51,7 @@ class SseBody:
         self._masker = masker
         self._fields = masker.fields or None
         self._splitter = EventSplitter()
-        self._forms = EventForms(channels)
+        self._forms = forms_for(channels)
         self._guessed = GuessedChannels()
         self._open = OpenChannels(masker)
         self._writer = EventWriter(masker)
@@ -178,7 +145,7 @@ class SseBody:
             span = self._writer.only_text(data, document, hits)
         if span is not None and (clean or self._writer.is_clean_without(data, span)):
             begin, end = start + span[0] + 1, start + span[1] - 1
-            frame = Frame(block[:begin], block[end:], channel, hits)
+            frame = Frame(block[:begin], block[end:], channel, hits, self._masker.suspects)
             if not same:
                 block = block[:begin] + encode_string(passed) + block[end:]
             if self._frames_to_try:
@@ -188,7 +155,7 @@ class SseBody:
             changed = self._writer.data(data, document, hits, {} if same else {0: passed}, form.opaque)
             if changed is not None:
                 block = block[:start] + changed + b"\n\n"
-        channel.last = Sent(block, hits)
+        self._open.remember((channel,), Sent(block, hits))
         return block
 
     def _any_block(self, block: bytes, final: bool) -> bytes:
@@ -230,9 +197,7 @@ class SseBody:
         return name
 
     def _sent(self, before: bytes, block: bytes, hits: Sequence[Hit], texts: Iterable[OpenChannel]) -> bytes:
-        sent = Sent(block, hits)
-        for channel in texts:
-            channel.last = sent
+        self._open.remember(texts, Sent(block, hits))
         surplus = self._open.surplus()
         if surplus:
             return before + block + self._endings(surplus)
