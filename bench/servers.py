@@ -64,12 +64,17 @@ class Servers:
         """nginx with static answers, and the event stream server, both on the load's core."""
         self._write("body-1k.json", configurations.BODY_1K)
         self._write("body-64k.json", configurations.BODY_64K)
-        self.upstream_port, self.stream_port = free_port(), free_port()
+        self.upstream_port = free_port()
         text = configurations.nginx_upstream(self.upstream_port, str(self.folder))
         self._start(["nginx", "-c", self._write("upstream.conf", text)], LOAD_CORE, "upstream", self.upstream_port)
+        self.streams()
+        return Proxy("direct", "", None, self.upstream_port, self.stream_port, "", "", configurations.TOKEN)
+
+    def streams(self) -> None:
+        """The event stream server alone."""
+        self.stream_port = free_port()
         command = [sys.executable, "-m", "bench.sse_upstream", str(self.stream_port)]
         self._start(command, LOAD_CORE, "stream-upstream", self.stream_port)
-        return Proxy("direct", "", None, self.upstream_port, self.stream_port, "", "", configurations.TOKEN)
 
     def _proxy(self, name: str, version: str, command: list[str], port: int, token: str) -> Proxy:
         process = self._start(command, PROXY_CORE, name, port)
@@ -102,14 +107,14 @@ class Servers:
         short = parts[1] if len(parts) > 1 else "unknown"
         return self._proxy("envoy", short, command, port, configurations.TOKEN)
 
-    def ostiary(self) -> Proxy:
+    def ostiary(self, configuration: str = "") -> Proxy:
         """Embedded default with its home on the repository's disk, set up through the command line."""
         home = self.folder / "home"
         gateway, console, ops = free_port(), free_port(), free_port()
         command = [sys.executable, "-m", "ostiary", "serve", "--home", str(home)]
         command += ["--gateway", f"127.0.0.1:{gateway}", "--console", f"127.0.0.1:{console}"]
         process = self._start([*command, "--ops", f"127.0.0.1:{ops}"], PROXY_CORE, "ostiary", gateway)
-        text = configurations.ostiary(self.upstream_port, self.stream_port)
+        text = configuration or configurations.ostiary(self.upstream_port, self.stream_port)
         path = self._write("ostiary.yaml", text)
         ostiary_command(home, "apply", "-f", path)
         ostiary_command(home, "secret", "set", "bench-key", stdin=configurations.KEY)

@@ -3,9 +3,12 @@
 The request's body names what to send in its `user` field:
 `burst N`: N events as fast as the peer reads · `paced N MS`: N events, one every MS milliseconds ·
 `idle`: one event, then silence until the peer goes away. Each event is a chunk of its own and holds one `~`.
+`words N MS NAME`: N events of `masking_texts`, without `~`, one every MS milliseconds · `times NAME`: when each of them
+was sent, as JSON.
 """
 
 import asyncio
+import json
 import re
 import sys
 import time
@@ -13,12 +16,14 @@ from typing import cast
 
 import uvloop
 
+from bench.masking_texts import chat_events
+
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
     b"Transfer-Encoding: chunked\r\n\r\n"
 )
 END = b"0\r\n\r\n"
-ORDER = re.compile(rb'"user":"(burst|paced|idle) ?(\d*) ?(\d*)"')
+ORDER = re.compile(rb'"user":"(burst|paced|idle|words|times) ?(\d*) ?(\d*) ?([a-z0-9-]*)"')
 BURST_BYTES = 16 * 1024
 
 
@@ -32,6 +37,8 @@ def event(content: bytes) -> bytes:
 
 
 PLAIN = event(b" doorkeeper")
+SENT_NS: dict[bytes, list[int]] = {}
+"""When the events of each stream of words were sent, by its name."""
 
 
 class Upstream(asyncio.Protocol):
@@ -79,6 +86,13 @@ class Upstream(asyncio.Protocol):
             case b"paced":
                 self.left, self.bursting = int(order[2]), False
                 self.pace(time.monotonic(), int(order[3]) / 1000)
+            case b"words":
+                chunks = [b"%x\r\n%s\r\n" % (len(data), data) for data in chat_events(int(order[2]))]
+                times = SENT_NS[order[4]] = []
+                self.speak(chunks[::-1], times, time.monotonic(), int(order[3]) / 1000)
+            case b"times":
+                listed = json.dumps(SENT_NS.pop(order[4])).encode()
+                self.transport.write(b"%x\r\n%s\r\n%s" % (len(listed), listed, END))
             case _:
                 self.transport.write(PLAIN)
 
@@ -97,6 +111,15 @@ class Upstream(asyncio.Protocol):
             due += interval_s
             loop = asyncio.get_running_loop()
             self.timer = loop.call_later(due - time.monotonic(), self.pace, due, interval_s)
+
+    def speak(self, left: list[bytes], times: list[int], due: float, interval_s: float) -> None:
+        chunk = left.pop()
+        times.append(time.monotonic_ns())
+        self.transport.write(chunk + (b"" if left else END))
+        if left:
+            due += interval_s
+            loop = asyncio.get_running_loop()
+            self.timer = loop.call_later(due - time.monotonic(), self.speak, left, times, due, interval_s)
 
     def pause_writing(self) -> None:
         self.paused = True
