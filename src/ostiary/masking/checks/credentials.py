@@ -71,7 +71,7 @@ _SECRET_KEY = re.compile(rb"(?i)pass|pwd|kennwort|contrase|senha|secret")
 _SPACED_KEY = re.compile(rb"[\w.-] {1,8}[@bBrRuUfFL$]{0,2}\\{0,3}[\"'`]$")
 _CODE_BYTES = re.compile(rb"[(){}\[\],;<>]")
 _OTHER_KEY = re.compile(
-    rb"(?i)(?:next|page|pagination|continuation|continue|sync|cancel(?:lation)?|csrf|xsrf|cursor|resume|skip|delta|request|"
+    rb"(?i)(?:(?<![A-Za-z])|(?-i:(?<=[a-z0-9])(?=[A-Z])))(?:next|page|pagination|continuation|continue|sync|cancel(?:lation)?|csrf|xsrf|cursor|resume|skip|delta|request|"
     rb"action|partition|primary|foreign|public|shard|sort|group|cache|idempotency|mask|pad|eos|bos|unk|sep|cls|stop|start|"
     rb"end|special|parse|lex)[a-z]{0,8}[_.-]?(?:token|key)s?(?:[_.-]|$)|"
     rb"(?:ur[il]|file(?:name)?|path|dir|name|id|ids|type|kind|field|header|param|prefix|suffix|length|len|size|count|"
@@ -92,9 +92,11 @@ _STOCK_PASSWORDS = frozenset(
     b"pass password passwd pwd pw passw0rd secret token user username name test guest root admin postgres mysql redis "
     b"rabbitmq mongo example changeme change-me tiger x xxx xxxx p s port apikey api_key key db "
     b"host database x-oauth-basic dbpass dbpassword mypass mypassword mysecretpassword my-password my_password "
-    b"userpass bar baz pass1 pass2 pword passwort foo foobar some-password some_password "
+    b"mytoken mytoken1 mytoken2 my-token my_token userpass bar baz pass1 pass2 pword passwort foo foobar some-password some_password "
     b"1234".split()
 )
+_JSON_HEAD = re.compile(rb"\{\"[A-Za-z0-9_]{1,12}\":")
+_HEAD_BYTES = 24
 _LOGIN = re.compile(rb"[^\x00-\x1f\x7f]{1,256}:[^\x00-\x1f\x7f]{1,256}")
 
 
@@ -209,6 +211,15 @@ def jwt(value: bytes, before: bytes) -> int:
     return len(value) if b'"alg"' in _first_segment(value) else 0
 
 
+def jwt_base64(value: bytes, before: bytes) -> int:
+    """All of it when it is the base64 of a token's first segment, which is base64 of JSON, and more."""
+    try:
+        token = base64.b64decode(value[: len(value) // 4 * 4], b"-_" if _is_url_safe(value) else None)
+    except binascii.Error:
+        return 0
+    return len(value) if _JSON_HEAD.match(_first_segment(token[:_HEAD_BYTES])) else 0
+
+
 def jwe(value: bytes, before: bytes) -> int:
     """All of it when its header is that of an encrypted token."""
     return len(value) if b'"enc"' in _first_segment(value) else 0
@@ -318,6 +329,7 @@ CREDENTIAL_CHECKS: Mapping[str, Check] = {
     "base64-login": base64_login,
     "jwe": jwe,
     "jwt": jwt,
+    "jwt-base64": jwt_base64,
     "mixed": mixed,
     "not-expression": not_expression,
     "not-filler": not_filler,

@@ -26,7 +26,7 @@ _LANGUAGES = tuple(
         ("cellulare,cell,cellulari", ("IT", "US")),
         ("telefoon,mobiel,telefoonnummer", ("NL", "BE")),
         ("komórka,komórkowy,tel. kom", ("PL",)),
-        ("puhelin,matkapuhelin,gsm", ("FI", "BE", "TR", "PL", "CZ")),
+        ("puhelin,matkapuhelin,gsm,puh", ("FI", "BE", "TR", "PL", "CZ")),
         ("tlf,mobil,telefon", (*_GERMAN, "SE", "NO", "DK", "PL", "CZ", "HU", "RO", "TR")),
         ("電話,携帯,連絡先", ("JP", "TW", "HK")),
         ("电话,手机,手機,联系方式", ("CN", "TW", "HK")),
