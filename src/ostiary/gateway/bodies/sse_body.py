@@ -43,13 +43,15 @@ class SseBody:
 
     __slots__ = (
         "_fields", "_forms", "_frame", "_frames_to_try", "_guessed", "_known_form", "_masker", "_names", "_open",
-        "_splitter", "_writer",
+        "_splitter", "_texts_are_no_fields", "_writer",
     )  # fmt: skip
 
     def __init__(self, masker: TextMasker, channels: Sequence[TextChannel]) -> None:
         """`channels` are those of the Kind."""
         self._masker = masker
         self._fields = masker.fields or None
+        # A text under way is none of them then: it has the same name wherever it stands.
+        self._texts_are_no_fields = self._fields is None or not self._fields.needs_path
         self._splitter = EventSplitter()
         self._forms = forms_for(channels)
         self._guessed = GuessedChannels()
@@ -114,7 +116,7 @@ class SseBody:
             return self._any_block(block, final=False)
         form = self._forms.form(event, document)
         hits = form.find(document)
-        if len(hits) == 1 and not form.ended and self._fields is None:
+        if len(hits) == 1 and not form.ended and self._texts_are_no_fields:
             mark, identity, text, _ = hits[0]
             channel = self._open.get((mark.family, identity)) if mark.is_text else None
             if channel is not None:
