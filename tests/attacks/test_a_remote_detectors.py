@@ -175,6 +175,7 @@ def test_A_a_client_that_leaves_while_the_detector_is_asked_gets_nothing(
     assert post(scene).status == 200
     asked = len(presidio.upstream.requests)
     presidio.upstream.always = Answer((1.0,), close=True)
+    scene.upstream.always = answer(f"never heard of {NAME}".encode())
     scene.upstream.forget()
     with scene.client() as client:
         client.send(request("POST", scene.target("http", "/x"), [scene.bearer], f"another {NAME}".encode()))
