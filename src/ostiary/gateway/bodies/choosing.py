@@ -12,7 +12,7 @@ from ostiary.gateway.bodies.sse_body import SseBody
 from ostiary.gateway.bodies.text_body import TextBody
 from ostiary.gateway.bodies.utf16_body import AnyWidthBody
 from ostiary.masking.maskers import TextMasker
-from ostiary.model.errors import MaskingBlockedError
+from ostiary.model.errors import MaskingBlockedError, MaskingFailedError
 from ostiary.protocols.text_channels import TextChannel
 
 _EVENT_STREAM_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"\xef\xbb\xbfdata:", b"\xef\xbb\xbfevent:")
@@ -20,7 +20,26 @@ _ARCHIVE_STARTS = (
     b"PK\x03\x04", b"PK\x05\x06", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"\xfd7zXZ\x00", b"BZh", b"\x1f\x8b\x08",
     b"\x28\xb5\x2f\xfd", b"!<arch>\n", b"MSCF", b"\x04\x22\x4d\x18",
 )  # fmt: skip
-_LONGEST_START = 9
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_WIDE_JSON_STARTS = tuple(
+    mark + sign.encode(codec)
+    for codec, mark in (("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff"))
+    for sign in "{["
+    for mark in (b"", mark)
+)
+_UTF32_STARTS = (
+    b"\xff\xfe\0\0",
+    b"\0\0\xfe\xff",
+    *(sign.encode(codec) for codec in ("utf-32-le", "utf-32-be") for sign in '{["'),
+)
+_UTF32 = re.compile(rb"(?i);\s*charset\s*=\s*\"?\s*(?:utf-?32|ucs-?4)")
+_FIRST_BYTES = 4
+_UNTYPED_FIRST_BYTES = 16
+_SPACES_MAX = 1024
+_SPACE = b" \t\r\n"
+NESTING_MAX = 8
+"""So deep multipart bodies may stand in one another."""
+
 _ARCHIVE_TYPES = re.compile(
     rb"application/(?:zip|x-zip.*|gzip|x-gzip|zstd|x-tar|x-gtar|x-compressed.*|x-7z-compressed|vnd\.rar|x-rar.*|"
     rb"x-bzip2?|x-xz|x-lzma|java-archive|x-archive|vnd\.ms-cab-compressed)"
@@ -32,6 +51,7 @@ _TEXT_TYPES = re.compile(
     rb"text/.*|application/(?:(?:[a-z0-9.-]+\+)?xml|(?:x-)?javascript|ecmascript|(?:x-)?yaml|toml|graphql|sql|x-sh|"
     rb"xhtml\+xml|rtf|x-patch|problem\+xml)|image/svg\+xml|message/.*"
 )
+_EVENT_STREAM = b"text/event-stream"
 ARCHIVE = "archive"
 """What a refusal calls an archive."""
 
@@ -44,29 +64,33 @@ def media_type(content_type: bytes) -> bytes:
 
 
 def is_event_stream(content_type: bytes) -> bool:
-    return media_type(content_type) == b"text/event-stream"
+    return media_type(content_type) == _EVENT_STREAM
 
 
 def body_for(
-    content_type: bytes, masker: TextMasker, channels: Sequence[TextChannel], archives_rule: str | None = None
+    content_type: bytes,
+    masker: TextMasker,
+    channels: Sequence[TextChannel],
+    archives_rule: str | None = None,
+    nesting: int = 0,
 ) -> Body:
-    """`channels` are those of the connection's Kind. `archives_rule` names the masking rule that blocks archives."""
+    """`channels` are those of the connection's Kind. `archives_rule` names the masking rule that blocks archives.
+
+    What is read as JSON or as an event stream by those who do not look at the type is masked as such, whatever its type
+    says. Raises `MaskingBlockedError`, as the body does; `nesting` is for multipart bodies within one another.
+    """
     kind = media_type(content_type)
-    if kind == b"text/event-stream":
-        return SseBody(masker, channels)
-    if kind.startswith(b"multipart/"):
-        return MultipartBody(content_type, masker, lambda part: body_for(part, masker, channels, archives_rule))
-    if kind == b"application/x-www-form-urlencoded":
-        return FormBody(masker)
     if archives_rule is not None and _ARCHIVE_TYPES.fullmatch(kind):
         raise MaskingBlockedError(archives_rule, ARCHIVE)
-    return _ByFirstBytes(kind, content_type, masker, channels, archives_rule)
+    if nesting > NESTING_MAX:
+        raise MaskingFailedError(f"Multipart bodies within more than {NESTING_MAX} others cannot be masked.")
+    return _ByFirstBytes(kind, content_type, masker, channels, archives_rule, nesting)
 
 
 class _ByFirstBytes:
-    """Waits for as many bytes as are needed to know an event stream or an archive that is called something else."""
+    """Waits for as many bytes as are needed to know what the body is; any cut gives the same."""
 
-    __slots__ = ("_archives_rule", "_body", "_channels", "_content_type", "_first", "_kind", "_masker")
+    __slots__ = ("_archives_rule", "_body", "_channels", "_content_type", "_first", "_kind", "_masker", "_nesting")
 
     def __init__(
         self,
@@ -75,12 +99,14 @@ class _ByFirstBytes:
         masker: TextMasker,
         channels: Sequence[TextChannel],
         archives_rule: str | None,
+        nesting: int,
     ) -> None:
         self._kind = kind
         self._content_type = content_type
         self._masker = masker
         self._channels = channels
         self._archives_rule = archives_rule
+        self._nesting = nesting
         self._first = b""
         self._body: Body | None = None
 
@@ -88,7 +114,7 @@ class _ByFirstBytes:
         if self._body is not None:
             return self._body.feed(data)
         first = self._first + data if self._first else data
-        if len(first) < _LONGEST_START and _may_tell(first):
+        if self._needs_more(first):
             self._first = first
             return b""
         self._first = b""
@@ -102,18 +128,58 @@ class _ByFirstBytes:
         body = self._choose(self._first)
         return body.feed(self._first) + body.finish()
 
+    def _needs_more(self, first: bytes) -> bool:
+        if len(first) < (_UNTYPED_FIRST_BYTES if _UNTYPED.fullmatch(self._kind) else _FIRST_BYTES):
+            return True
+        if any(start.startswith(first) for start in (*_EVENT_STREAM_STARTS, *_ARCHIVE_STARTS)):
+            return True
+        return len(first) <= _SPACES_MAX and not first.removeprefix(_BYTE_ORDER_MARK).strip(_SPACE)
+
     def _choose(self, first: bytes) -> Body:
         if self._archives_rule is not None and first.startswith(_ARCHIVE_STARTS):
             raise MaskingBlockedError(self._archives_rule, ARCHIVE)
-        if first.startswith(_EVENT_STREAM_STARTS):
-            self._body = SseBody(self._masker, self._channels)
-        else:
-            self._body = _by_type(self._kind, self._content_type, first, self._masker)
+        if first.startswith(_UTF32_STARTS) or _UTF32.search(self._content_type):
+            raise MaskingFailedError("A body in UTF-32 cannot be masked.")
+        self._body = self._chosen(first)
         return self._body
 
+    def _chosen(self, first: bytes) -> Body:
+        kind, content_type, masker = self._kind, self._content_type, self._masker
+        begin = first[:_SPACES_MAX].removeprefix(_BYTE_ORDER_MARK).lstrip(_SPACE)[:1]
+        is_json = begin in (b"{", b"[") or first.startswith(_WIDE_JSON_STARTS)
+        if kind == _EVENT_STREAM:
+            events = SseBody(masker, self._channels)
+            return _OneAfterTheOther(JsonBody(masker), events) if is_json else events
+        if first.startswith(_EVENT_STREAM_STARTS):
+            return SseBody(masker, self._channels)
+        if is_json:
+            return AnyWidthBody(lambda: JsonBody(masker), masker, content_type)
+        if kind.startswith(b"multipart/"):
+            return MultipartBody(content_type, masker, self._body_of_part)
+        if kind == b"application/x-www-form-urlencoded":
+            return FormBody(masker)
+        return _by_type(kind, content_type, first[:_UNTYPED_FIRST_BYTES], masker)
 
-def _may_tell(first: bytes) -> bool:
-    return any(start.startswith(first) for start in (*_EVENT_STREAM_STARTS, *_ARCHIVE_STARTS))
+    def _body_of_part(self, content_type: bytes) -> Body:
+        return body_for(content_type, self._masker, self._channels, self._archives_rule, self._nesting + 1)
+
+
+class _OneAfterTheOther:
+    """A `Body` that is masked in two ways."""
+
+    __slots__ = ("_first", "_second")
+
+    def __init__(self, first: Body, second: Body) -> None:
+        self._first = first
+        self._second = second
+
+    def feed(self, data: bytes) -> bytes:
+        passed = self._first.feed(data)
+        return self._second.feed(passed) if passed else b""
+
+    def finish(self) -> bytes:
+        rest = self._first.finish()
+        return (self._second.feed(rest) if rest else b"") + self._second.finish()
 
 
 def _by_type(kind: bytes, content_type: bytes, first: bytes, masker: TextMasker) -> Body:
@@ -121,9 +187,6 @@ def _by_type(kind: bytes, content_type: bytes, first: bytes, masker: TextMasker)
         return AnyWidthBody(lambda: JsonBody(masker), masker, content_type)
     if _TEXT_TYPES.fullmatch(kind):
         return TextBody(masker, content_type)
-    if _UNTYPED.fullmatch(kind):
-        if first.lstrip()[:1] in (b"{", b"["):
-            return JsonBody(masker)
-        if first.translate(None, _CONTROL_BYTES) == first:
-            return TextBody(masker, content_type)
+    if _UNTYPED.fullmatch(kind) and first.translate(None, _CONTROL_BYTES) == first:
+        return TextBody(masker, content_type)
     return BinaryBody(masker)

@@ -1,5 +1,6 @@
 """`application/x-www-form-urlencoded`: names and values are looked at decoded, and written anew only where changed."""
 
+import re
 from urllib.parse import quote_plus, unquote_to_bytes
 
 from ostiary.masking.maskers import TextMasker
@@ -8,7 +9,11 @@ from ostiary.model.errors import MaskingFailedError
 FORM_MAX_BYTES = 8 * 1024 * 1024
 """Forms are gathered whole; a larger one is refused."""
 
+PAIRS_MAX = 100_000
+"""Forms that must be read closely may have so many members."""
+
 PLACE = "body"
+_STEPS = re.compile(r"[^\[\]]+")
 
 
 class FormBody:
@@ -30,23 +35,37 @@ class FormBody:
         return b""
 
     def finish(self) -> bytes:
-        return b"&".join(self._pair(pair) for pair in b"".join(self._pieces).split(b"&"))
+        """The form. Raises `MaskingFailedError` for one of too many members."""
+        form = b"".join(self._pieces)
+        self._pieces = []
+        if not self._masker.fields and not self._masker.suspects(_decoded(form)):
+            return form
+        if form.count(b"&") >= PAIRS_MAX:
+            raise MaskingFailedError(f"A form of more than {PAIRS_MAX:,} members cannot be masked.")
+        return b"&".join([self._pair(pair) for pair in form.split(b"&")])
 
     def _pair(self, pair: bytes) -> bytes:
         name, equals, value = pair.partition(b"=")
-        before = _decoded(name) + b"=" if equals else b""
-        return self._part(name, b"") + equals + self._part(value, before)
-
-    def _part(self, raw: bytes, before: bytes) -> bytes:
-        text = _decoded(raw)
-        number = self._masker.fields.match((before[:-1].decode("utf-8", "replace"),)) if before else None
+        key = _decoded(name)
+        text = _decoded(value)
+        number = self._masker.fields.match(field_steps(key)) if equals else None
         if number is not None:
             replaced = self._masker.replace_field(number, text, PLACE)
             if replaced is not None:
-                return quote_plus(replaced).encode("ascii")
+                return self._masked(name, key, b"") + equals + quote_plus(replaced).encode("ascii")
+        return self._masked(name, key, b"") + equals + self._masked(value, text, key + b"=" if equals else b"")
+
+    def _masked(self, raw: bytes, text: bytes, before: bytes) -> bytes:
+        if not self._masker.suspects(before + text):
+            return raw
         stream = self._masker.stream(PLACE, before)
         masked = stream.feed(text) + stream.finish()
         return raw if masked == text else quote_plus(masked).encode("ascii")
+
+
+def field_steps(name: bytes) -> list[str]:
+    """The path that the name of a form's member says: `user[ssn]` is `ssn` in `user`."""
+    return _STEPS.findall(name.decode("utf-8", "replace"))
 
 
 def _decoded(raw: bytes) -> bytes:
