@@ -42,8 +42,8 @@ CORPUS = [
     DELTA % b'{\\"a\\":\\"\\\\nsk-ab' + DELTA % b'cd1234\\"}' + b"event: response.completed\ndata: {}\n\n",
     TOOL % (b"a", b"sk-ab") + TOOL % (b"b", b"cd1234") + TOOL % (b"", b"x"),
     b'data: {"text":"sk-ab","token":"x"}\n\ndata: {"text":"cd1234 "}\n\nevent: end\ndata: 1\n\n',
-    b'data: {"choices":[{"index":0,\ndata: "delta":{"content":"sk-abcd1234","content":"joe@"}}]}\n\n'
-    + b'data: "a"\n\ndata: 17\n\n',
+    b'data: {"choices":[{"index":0,\ndata: "delta":{"content":"sk-abcd1234","content":"joe@"}}]}\n\ndata: "a"\n\n',
+    b"data: 17\n\ndata: 4\n\n",
 ]  # fmt: skip
 
 
