@@ -75,7 +75,8 @@ BASELINES: dict[str, Callable[[Sequence[Written]], Search]] = {
 }
 
 
-def _note(identity: int, _start: int, _end: int, _flags: int, seen: list[int]) -> None:
+def _note(identity: int, _start: int, _end: int, _flags: int, seen: object) -> None:
+    assert isinstance(seen, list)
     seen.append(identity)
 
 

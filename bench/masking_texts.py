@@ -48,7 +48,7 @@ def own(count: int) -> tuple[MaskingRule, ...]:
     """So many patterns of vendors' tokens, each with a prefix of its own."""
     rng = random.Random(41)
     prefixes: set[str] = set()
-    rules = []
+    rules: list[MaskingRule] = []
     while len(rules) < count:
         prefix = "".join(rng.choices("abcdefghijklmnoprstuvwz", k=rng.randint(3, 6))) + rng.choice("_-_")
         if prefix in prefixes:

@@ -31,11 +31,13 @@ class Size:
     body_bytes: int
     idle_streams: int
     deadline_s: float
+    masked_bytes: int
+    half_matches: int
 
 
 SIZES = {
-    "fast": Size(1_000, 200, 64 * MIB, 1_000, 60),
-    "full": Size(10_000, 200, 1024 * MIB, 1_000, 600),
+    "fast": Size(1_000, 200, 64 * MIB, 1_000, 60, 4 * MIB, 1_000),
+    "full": Size(10_000, 200, 1024 * MIB, 1_000, 600, 1024 * MIB, 10_000),
 }
 SIZE = SIZES[os.environ.get("ENDURANCE_SIZE", "fast")]
 
