@@ -83,6 +83,7 @@ def test_a_name_goes_out_as_a_placeholder_and_comes_back(stage: Stage) -> None:
         f"I am {NAME}, hello",
         "I am ‹person-name:1›, hello from Zürich.",
     }, "words of the protocol are not asked about"
+    assert wait_until(lambda: any(entry["type"] == "exchange.outcome" for entry in stage.server.entries()))
     shown = b"".join(data for _, data in stage.server.recordings(connection="far"))
     assert NAME.encode() not in shown
     assert "‹person-name:1›".encode() in shown
