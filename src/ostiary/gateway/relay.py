@@ -3,34 +3,21 @@
 import asyncio
 from collections.abc import Callable, Iterator
 
-from ostiary.gateway.answers import CLOSE, KEEP_ALIVE_1_0, status_line
-from ostiary.gateway.bodies import Body
+from ostiary.gateway.answer_head import CHUNKED, clean_lines, framing
+from ostiary.gateway.answers import status_line
 from ostiary.gateway.body_tap import BodyTap
-from ostiary.gateway.masks import masker_for_channels
+from ostiary.gateway.cleaning import Cleaning
 from ostiary.gateway.recorded_head import recorded_head
-from ostiary.gateway.response_rules import (
-    UnreadableBody,
-    body_decoder,
-    judge_status,
-    judge_type,
-    may_stream_events,
-    unmaskable,
-    unreadable,
-)
-from ostiary.gateway.route import Guardian, Route
+from ostiary.gateway.response_rules import UnreadableBody, judge_status, judge_type, unmaskable, unreadable
+from ostiary.gateway.route import Route
 from ostiary.gateway.state import Exchange, now_s
-from ostiary.gateway.unwrapping import Unwrapper, looks_plain
 from ostiary.gateway.upstream import UpstreamConnection
-from ostiary.masking.engine import Masker
-from ostiary.masking.injected import InjectedSecretStream
-from ostiary.masking.placeholders import PlaceholderRestorer
 from ostiary.masking.remote import is_binary
 from ostiary.model.actor import Actor
 from ostiary.model.errors import GatewayRefusal, MaskingFailedError, StorageUnavailableError
-from ostiary.model.masking import Action, Where
+from ostiary.model.masking import Where
 from ostiary.ports import HEAD, RESPONSE, Chronicle
 from ostiary.protocols.chunked import LAST_CHUNK, encode_chunk
-from ostiary.protocols.codings import Decoder
 from ostiary.protocols.heads import ResponseHead
 from ostiary.settings import Settings
 
@@ -39,7 +26,6 @@ _UNKEPT = GatewayRefusal(
     503, "audit_unavailable", "What stands for the sealed values cannot be kept; they are not sent."
 )
 _NO_STORE = b"Cache-Control: no-store\r\nx-ostiary-exchange: "
-_CHUNKED = b"\r\nTransfer-Encoding: chunked\r\n"
 _WRITTEN_TOGETHER_BYTES = 16 * 1024
 _GATHERED_MAX_BYTES = 8 * 1024 * 1024
 """An answer whose credentials are sealed is gathered whole: what stands for them must be kept before it is sent. And so
@@ -53,16 +39,10 @@ class Relay:
     instead when nothing was sent yet, or None when the answer is out or had to be cut (`exchange.end`)."""
 
     _head: ResponseHead | None = None
-    _decoder: Decoder | None = None
-    _stream: InjectedSecretStream | None = None
-    _masker: Masker | None = None
-    _body: Body | None = None
-    _restoring: Body | None = None
+    _cleaning: Cleaning | None = None
     _gathered: list[bytes] | None = None
     _gathered_bytes = 0
     _tap: BodyTap | None = None
-    _plain: bool | None = None
-    _unwrapper: Unwrapper | None = None
     _pending: Iterator[bytes] | None = None
     _head_sent = False
     _chunked = False
@@ -82,7 +62,6 @@ class Relay:
     ) -> None:
         self._exchange = exchange
         self._client = exchange.client
-        self._armed = exchange.armed
         self._upstream = upstream
         self._chronicle = chronicle
         self._settings = settings
@@ -98,21 +77,20 @@ class Relay:
             self._break_off(failure)
 
     def _begin(self, head: ResponseHead, body: bytes, complete: bool) -> None:
-        exchange, armed = self._exchange, self._armed
-        refusal = judge_status(head, armed is not None) or judge_type(head)
-        if refusal is None and head.content_encoding:
-            try:
-                self._decoder = body_decoder(head, self._settings.decoded_ratio_max)
-            except UnreadableBody:
-                refusal = unreadable("its content coding is not supported.")
+        exchange = self._exchange
+        refusal = judge_status(head, exchange.armed is not None) or judge_type(head)
         if refusal is not None:
             self._give_up(refusal)
             return
         try:
-            self._choose_masking(head)
+            cleaning = self._cleaning = Cleaning(exchange, head, self._settings.decoded_ratio_max)
+        except UnreadableBody:
+            self._give_up(unreadable("its content coding is not supported."))
+            return
         except MaskingFailedError as failure:
             self._give_up(unmaskable(failure))
             return
+        self._gathered = [] if cleaning.gathers else None
         self._head = head
         exchange.status = head.status
         exchange.first_byte_us = int((now_s() - exchange.started) * 1_000_000)
@@ -120,43 +98,15 @@ class Relay:
             self._over = True
             self._send_head(None if exchange.head.method == b"HEAD" or head.status == 304 else 0, b"", b"")
             self._finish()
-        elif complete and self._decoder is None and (not self._is_looked_at or looks_plain(body[:1])):
-            self._relay_plain(body)
-        else:
-            self._client.on_pressure = self._on_client_pressure
-            if armed is not None:
-                self._stream = armed.guardian.matcher.stream("body")
-            if complete:
-                self._relay_whole(body)
-            elif body:
-                self._take(body)
-            elif self._decoder is None and self._gathered is None:
-                self._send_head(None, b"", b"")
-
-    def _choose_masking(self, head: ResponseHead) -> None:
-        """What the body's masking is: the injected secret first, then the rules, then putting values back. Raises
-        `MaskingFailedError`."""
-        exchange, armed = self._exchange, self._armed
-        masks, route = exchange.masks, exchange.route
-        if route is None:
             return
-        injected = armed.guardian.matcher if armed is not None else None
-        if masks.response is not None:
-            self._masker = masks.masker(
-                masks.response,
-                injected=injected,
-                operation=exchange.operation,
-                placeholders=exchange.placeholders,
-            )
-            archives_rule = masks.response.blocks_archives
-            self._body = route.masks.body(self._masker, head.content_type, archives_rule)
-            self._gathered = [] if masks.gathers else None
-        elif injected is not None and may_stream_events(head.content_type):
-            self._masker = masker_for_channels(injected)
-            self._body = route.masks.body(self._masker, head.content_type)
-        if exchange.placeholders is not None and not exchange.placeholders.is_empty:
-            restorer = PlaceholderRestorer(exchange.placeholders)
-            self._restoring = route.masks.body(restorer, head.content_type)
+        if not complete or not cleaning.is_plain(body[:1]):
+            self._client.on_pressure = self._on_client_pressure
+        if complete:
+            self._relay_whole(cleaning, body)
+        elif body:
+            self._take(body)
+        elif not cleaning.decodes and self._gathered is None:
+            self._send_head(None, b"", b"")
 
     def on_body(self, data: bytes) -> None:
         try:
@@ -181,33 +131,21 @@ class Relay:
 
     # -- a body that arrived whole
 
-    def _relay_plain(self, body: bytes) -> None:
-        """The usual case: nothing to decode, nothing to wait for."""
-        if self._armed is not None:
-            body, findings = self._armed.guardian.matcher.mask(body, "body")
-            self._exchange.findings += findings
-        if self._body is not None:
-            try:
-                body = self._by_rules(body) + self._body_rest()
-            except MaskingFailedError as failure:
-                self._give_up(unmaskable(failure))
-                return
-        self._deliver(body)
-
-    def _relay_whole(self, body: bytes) -> None:
+    def _relay_whole(self, cleaning: Cleaning, body: bytes) -> None:
         """Send head and body at once, with the true Content-Length of what is left after masking."""
         try:
-            pieces = [self._clean(piece) for piece in self._decoded(body)]
-            if not self._plain:
-                pieces.append(self._clean(self._decoded_rest()))
-            pieces.append(self._clean_rest())
+            if cleaning.is_plain(body[:1]):
+                # The usual case: nothing to decode, nothing to wait for.
+                content = cleaning.clean_whole(body)
+            else:
+                content = b"".join([cleaning.clean(piece) for piece in cleaning.pieces(body)]) + cleaning.rest()
         except UnreadableBody:
             self._give_up(unreadable("its body does not decode."))
             return
         except MaskingFailedError as failure:
             self._give_up(unmaskable(failure))
             return
-        self._deliver(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        self._deliver(content)
 
     def _deliver(self, content: bytes) -> None:
         """Send the whole body, when remote detectors have seen it and what was sealed in it is kept."""
@@ -219,7 +157,8 @@ class Relay:
         self._exchange.task = self._loop.create_task(self._settle_and_send(route, actor, content))
 
     async def _settle_and_send(self, route: Route, actor: Actor, content: bytes) -> None:
-        exchange, masker, head = self._exchange, self._masker, self._head
+        exchange, head = self._exchange, self._head
+        masker = self._cleaning.masker if self._cleaning is not None else None
         remote, refusal = exchange.masks.remote.get(Where.RESPONSE), None
         try:
             if remote is not None and masker is not None and head is not None:
@@ -248,91 +187,31 @@ class Relay:
             self._give_up(refusal)
 
     def _send_whole(self, content: bytes) -> None:
-        shown = content
-        if self._restoring is not None:
-            shown = self._restoring.feed(content) + self._restoring.finish()
-            self._restoring = None
+        cleaning = self._cleaning
+        shown = cleaning.restored(content) + cleaning.restored_rest() if cleaning is not None else content
         self._send_head(len(shown), shown, content)
         self._finish()
 
     # -- a body that streams
 
     def _take(self, data: bytes) -> None:
-        if self._over:
+        cleaning = self._cleaning
+        if self._over or cleaning is None:
             return
         if self._pending is not None:
             # Only a decoder that still has output lets bytes wait here: the transport was paused meanwhile.
             pending = self._pending
-            self._pending = _chained(pending, lambda: self._decoded(data))
+            self._pending = _chained(pending, lambda: cleaning.pieces(data))
             return
-        self._pump(self._decoded(data))
+        self._pump(cleaning, cleaning.pieces(data))
 
-    def _decoded(self, data: bytes) -> Iterator[bytes]:
-        """The body's own bytes, out of the codings around them."""
-        if self._plain is None:
-            self._plain = self._decoder is None and (not self._is_looked_at or looks_plain(data[:1]))
-        if self._plain:
-            return iter((data,))
-        armed, head = self._armed, self._head
-        if not self._is_looked_at or head is None:
-            return self._decoder.feed(data) if self._decoder is not None else iter((data,))
-        if self._unwrapper is None:
-            self._unwrapper = Unwrapper(
-                self._decoder,
-                head.content_type,
-                self._settings.decoded_ratio_max,
-                (lambda: armed.guardian.matcher.stream("archive")) if armed is not None else None,
-            )
-        return self._unwrapper.feed(data)
-
-    @property
-    def _is_looked_at(self) -> bool:
-        """Whether anything must not be in the body, so that no coding may hide it."""
-        return self._armed is not None or self._body is not None
-
-    def _decoded_rest(self) -> bytes:
-        if self._unwrapper is not None:
-            return self._unwrapper.finish()
-        return self._decoder.finish() if self._decoder is not None else b""
-
-    def _clean(self, piece: bytes) -> bytes:
-        """Raises `MaskingFailedError`."""
-        if self._stream is not None and piece:
-            piece = self._stream.feed(piece)
-        return self._by_rules(piece) if self._body is not None and piece else piece
-
-    def _clean_rest(self) -> bytes:
-        """What is still held back, when the body is over. Raises `MaskingFailedError`."""
-        rest = self._stream.finish() if self._stream is not None else b""
-        if self._body is None:
-            return rest
-        return (self._by_rules(rest) if rest else b"") + self._body_rest()
-
-    def _by_rules(self, piece: bytes) -> bytes:
-        assert self._body is not None
-        try:
-            return self._body.feed(piece)
-        except MaskingFailedError:
-            raise
-        except Exception:  # noqa: BLE001 - whatever breaks in a detector, nothing that it did not see may pass
-            raise MaskingFailedError("A detector failed.") from None
-
-    def _body_rest(self) -> bytes:
-        assert self._body is not None
-        try:
-            return self._body.finish()
-        except MaskingFailedError:
-            raise
-        except Exception:  # noqa: BLE001 - see above
-            raise MaskingFailedError("A detector failed.") from None
-
-    def _pump(self, pieces: Iterator[bytes]) -> None:
+    def _pump(self, cleaning: Cleaning, pieces: Iterator[bytes]) -> None:
         """Mask and send pieces until they end or the client reads too slowly; then the rest waits undecoded."""
         try:
             for piece in pieces:
-                output = self._clean(piece)
+                output = cleaning.clean(piece)
                 if output:
-                    self._send(output)
+                    self._send(cleaning, output)
                 if self._over:
                     return
                 if self._paused:
@@ -348,7 +227,7 @@ class Relay:
         if self._ended:
             self._end()
 
-    def _send(self, output: bytes) -> None:
+    def _send(self, cleaning: Cleaning, output: bytes) -> None:
         if self._gathered is not None:
             self._gathered.append(output)
             self._gathered_bytes += len(output)
@@ -357,7 +236,7 @@ class Relay:
             output = self._ungathered()
         if not self._head_sent:
             self._send_head(None, b"", b"")
-        self._write(self._restoring.feed(output) if self._restoring is not None else output)
+        self._write(cleaning.restored(output))
         self._record(output)
 
     def _ungathered(self) -> bytes:
@@ -394,10 +273,11 @@ class Relay:
             self._give_up(_UNRECORDED)
 
     def _end(self) -> None:
-        if self._over:
+        cleaning = self._cleaning
+        if self._over or cleaning is None:
             return
         try:
-            rest = self._clean(self._decoded_rest()) + self._clean_rest()
+            rest = cleaning.rest()
         except UnreadableBody:
             self._give_up(unreadable("its body ends too early."))
             return
@@ -411,11 +291,10 @@ class Relay:
             return
         self._over = True
         if rest:
-            self._send(rest)
+            self._send(cleaning, rest)
         if self._given_up:
             return
-        if self._restoring is not None:
-            self._write(self._restoring.finish())
+        self._write(cleaning.restored_rest())
         if self._chunked:
             self._client.write(LAST_CHUNK)
         self._finish()
@@ -425,75 +304,29 @@ class Relay:
     def _send_head(self, length: int | None, content: bytes, recorded: bytes) -> None:
         """Write the head, with `content` behind it when `length` is known. A None length means chunked or until close,
         and for HEAD and 304 no framing at all. `recorded` is the content before values were put back."""
-        exchange, head = self._exchange, self._head
-        if head is None:
+        exchange, head, cleaning = self._exchange, self._head, self._cleaning
+        if head is None or cleaning is None:
             return
-        lines = head.lines
-        if head.etag and head.status < 400 and not self._findings_so_far():
-            weak = head.etag if head.etag[:2] == b"W/" or self._decoder is None else b"W/" + head.etag
+        if head.etag and head.status < 400 and not exchange.findings and not cleaning.has_changed():
+            weak = head.etag if head.etag[:2] == b"W/" or not cleaning.decodes else b"W/" + head.etag
             line = b"ETag: " + weak
-            lines.append(line)
+            head.lines.append(line)
             head.unscanned.append(line)
-        if head.unscanned and self._armed is not None:
-            lines = self._clean_lines(head, self._armed.guardian)
-        if self._masker is not None and exchange.masks.response is not None:
-            lines = exchange.masks.response.clean_lines(self._masker, lines)
+        lines = clean_lines(head, exchange, cleaning.masker)
         shown = status_line(head.status) + (b"\r\n".join(lines) + b"\r\n" if lines else b"")
-        framing = self._framing(head, length)
+        frame = framing(exchange, head, length, self._client.draining)
+        self._chunked = frame.startswith(CHUNKED)
         self._head_sent = True
         self._client.write(
-            b"%b%b%b%b\r\n%b" % (shown, _NO_STORE, exchange.id.encode("ascii"), framing, content)
+            b"%b%b%b%b\r\n%b" % (shown, _NO_STORE, exchange.id.encode("ascii"), frame, content)
             if len(content) < _WRITTEN_TOGETHER_BYTES
-            else b"%b%b%b%b\r\n" % (shown, _NO_STORE, exchange.id.encode("ascii"), framing)
+            else b"%b%b%b%b\r\n" % (shown, _NO_STORE, exchange.id.encode("ascii"), frame)
         )
         exchange.add_frame(RESPONSE | HEAD, recorded_head(exchange, shown))
         if content:
             if len(content) >= _WRITTEN_TOGETHER_BYTES:
                 self._client.write(content)
             self._record(recorded)
-
-    def _framing(self, head: ResponseHead, length: int | None) -> bytes:
-        """Line end of the exchange id, Content-Length or Transfer-Encoding, and Connection where it is needed."""
-        exchange = self._exchange
-        minor = exchange.head.version_minor
-        if length is not None:
-            framing = b"\r\n" if head.status == 204 else b"\r\nContent-Length: %d\r\n" % length
-        elif exchange.head.method == b"HEAD" or head.status == 304:
-            framing = b"\r\n"
-        elif minor == 1:
-            self._chunked = True
-            framing = _CHUNKED
-        else:
-            exchange.keep_alive = False
-            framing = b"\r\n"
-        if not exchange.keep_alive or self._client.draining:
-            return framing + CLOSE
-        return framing if minor == 1 else framing + KEEP_ALIVE_1_0
-
-    def _clean_lines(self, head: ResponseHead, guardian: Guardian) -> list[bytes]:
-        """The lines without the secret; a line whose very name holds it is dropped."""
-        cleaned: dict[bytes, bytes | None] = {}
-        for line in head.unscanned:
-            if line in guardian.lines.clean:
-                continue
-            masked, findings = guardian.matcher.mask(line, "header")
-            if not findings:
-                guardian.lines.settle(line)
-                continue
-            guardian.lines.forget(line)
-            self._exchange.findings += findings
-            name = line.partition(b":")[0]
-            cleaned[line] = masked if masked.startswith(name + b":") else None
-        if not cleaned:
-            return head.lines
-        kept = (cleaned.get(line, line) for line in head.lines)
-        return [line for line in kept if line is not None]
-
-    def _findings_so_far(self) -> bool:
-        found = (*self._exchange.findings, *(self._masker.findings() if self._masker is not None else ()))
-        return any(each.action != Action.REPORT for each in found) or (
-            self._stream is not None and bool(self._stream.findings())
-        )
 
     # -- pressure
 
@@ -517,9 +350,9 @@ class Relay:
     def _resume(self) -> None:
         self._paused = False
         pending, self._pending = self._pending, None
-        if pending is not None:
+        if pending is not None and self._cleaning is not None:
             try:
-                self._pump(pending)
+                self._pump(self._cleaning, pending)
             except Exception as failure:  # noqa: BLE001 - see `on_head`
                 self._break_off(failure)
         if not self._paused and not self._over and not self._ended:
@@ -576,17 +409,15 @@ class Relay:
             tap.finish()
 
     def _flush_partial(self) -> None:
-        if self._stream is not None:
-            self._stream.finish()
+        if self._cleaning is not None:
+            self._cleaning.abandon()
         self._note_findings()
         self._end_tap()
 
     def _note_findings(self) -> None:
-        if self._stream is not None:
-            self._exchange.findings += self._stream.findings()
-        masker, self._masker = self._masker, None
-        if masker is not None:
-            self._exchange.findings += masker.findings()
+        cleaning, self._cleaning = self._cleaning, None
+        if cleaning is not None:
+            self._exchange.findings += cleaning.findings()
 
 
 def _chained(first: Iterator[bytes], second: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:

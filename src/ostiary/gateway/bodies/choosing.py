@@ -34,7 +34,7 @@ _UTF32_STARTS = (
 )
 _UTF32 = re.compile(rb"(?i);\s*charset\s*=\s*\"?\s*(?:utf-?32|ucs-?4)")
 _FIRST_BYTES = 4
-_UNTYPED_FIRST_BYTES = 16
+_UNTYPED_FIRST_BYTES = 4
 _SPACES_MAX = 1024
 _SPACE = b" \t\r\n"
 NESTING_MAX = 8
