@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ostiary.catalog import load_catalog
+from ostiary.gateway.bodies.json_channel import JsonChannel
 from ostiary.gateway.bodies.sse_body import SseBody
 from ostiary.masking.engine import MaskingEngine
 from ostiary.masking.injected import InjectedSecretMatcher
-from ostiary.masking.maskers import Flavour, TextMasker
+from ostiary.masking.maskers import TextMasker
 from ostiary.masking.placeholders import PlaceholderRestorer, Placeholders
 from ostiary.model.connection import AuthForm, AuthScheme
 from ostiary.model.masking import MaskingRule, Where
@@ -36,7 +37,7 @@ PARTS = (
     "‹email:1›", "‹em", "ail:1›", "é", "😀", "ß", '"', "\\", "\n", "\t", "\0", " ", " ", "x", "The", " quick", "{", "}",
     "[DONE]", "data: ",
 )  # fmt: skip
-BUSY = settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+BUSY = settings(deadline=None, max_examples=6, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 @cache
@@ -61,8 +62,9 @@ MASKERS = {"masking": lambda: engine().masker(injected=injected()), "putting bac
 
 
 def mask(masker: TextMasker, channel: TextChannel, text: str) -> str:
-    stream = masker.stream(channel.name, b"", Flavour.JSON if channel.flavour == "json" else Flavour.TEXT)
-    return (stream.feed(text.encode()) + stream.finish()).decode()
+    text_bytes = text.encode()
+    body = JsonChannel(masker, channel.name) if channel.flavour == "json" else masker.stream(channel.name)
+    return (body.feed(text_bytes) + body.finish()).decode()
 
 
 def through(kind: str, way: str, pieces: list[bytes]) -> bytes:
@@ -237,7 +239,7 @@ def test_a_channel_says_the_masked_text(kind: str, channel: TextChannel, data: s
 
 
 @pytest.mark.parametrize("kind", sorted(CHANNELS))
-@settings(BUSY, max_examples=40)
+@settings(BUSY, max_examples=20)
 @given(data=st.data())
 def test_channels_side_by_side_say_their_masked_texts(kind: str, data: st.DataObject) -> None:
     chosen = data.draw(st.lists(st.sampled_from(CHANNELS[kind]), min_size=2, max_size=4))
@@ -248,7 +250,7 @@ def test_channels_side_by_side_say_their_masked_texts(kind: str, data: st.DataOb
     assert through(kind, way, [stream[at : at + 1] for at in range(len(stream))]) == whole
 
 
-@settings(BUSY, max_examples=60)
+@settings(BUSY, max_examples=30)
 @given(data=st.data())
 def test_every_event_goes_out_when_it_is_complete(data: st.DataObject) -> None:
     kind, channel = data.draw(st.sampled_from(EVERY))
@@ -261,21 +263,15 @@ def test_every_event_goes_out_when_it_is_complete(data: st.DataObject) -> None:
         ]
 
 
-@settings(BUSY, max_examples=60)
+@settings(BUSY, max_examples=30)
 @given(data=st.data())
-def test_a_clean_stream_passes_byte_for_byte(data: st.DataObject) -> None:
-    """Rules that hold nothing back for ordinary words: the very same bytes."""
-    kind, channel = data.draw(st.sampled_from(EVERY))
+def test_a_stream_passes_byte_for_byte_where_nothing_is_looked_for(data: st.DataObject) -> None:
+    """Except that JSON source waits for the rest of an escape."""
+    kind, channel = data.draw(st.sampled_from([each for each in EVERY if each[1].flavour == "text"]))
     stream = data.draw(streams([channel]))
     body = SseBody(MaskingEngine((), b"").masker(), KINDS[kind].text_channels)
-    for piece in cut(stream, data.draw(st.lists(st.integers(0, 5000), max_size=9))):
-        body.feed(piece)
-    assert through_clean(kind, stream) == stream
-
-
-def through_clean(kind: str, stream: bytes) -> bytes:
-    body = SseBody(MaskingEngine((), b"").masker(), KINDS[kind].text_channels)
-    return body.feed(stream) + body.finish()
+    places = data.draw(st.lists(st.integers(0, 5000), max_size=9))
+    assert b"".join([*map(body.feed, cut(stream, places)), body.finish()]) == stream
 
 
 def test_the_streams_reach_every_channel() -> None:

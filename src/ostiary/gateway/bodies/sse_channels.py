@@ -2,7 +2,9 @@
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-from ostiary.masking.maskers import Flavour, TextMasker
+from ostiary.gateway.bodies import Body
+from ostiary.gateway.bodies.json_channel import JsonChannel
+from ostiary.masking.maskers import TextMasker
 from ostiary.model.errors import MaskingFailedError
 from ostiary.protocols.channel_paths import Hit, Identity, Mark, document_identity
 from ostiary.protocols.text_channels import TextChannel
@@ -45,8 +47,11 @@ class OpenChannel:
 
     def __init__(self, mark: Mark, identity: Identity, masker: TextMasker) -> None:
         channel = mark.channel
-        flavour = Flavour.JSON if channel.flavour == "json" else Flavour.TEXT
-        stream = masker.stream(channel.name, b"", flavour)
+        stream: Body
+        if channel.flavour == "json":
+            stream = JsonChannel(masker, channel.name)
+        else:
+            stream = masker.stream(channel.name)
         self._feed = stream.feed
         self._finish = stream.finish
         self._carry = b""  # a character that what was let go has cut

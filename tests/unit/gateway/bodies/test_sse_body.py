@@ -7,11 +7,15 @@ import tracemalloc
 import pytest
 
 from ostiary.catalog import load_catalog
+from ostiary.gateway.bodies import sse_channels
 from ostiary.gateway.bodies.sse_body import SseBody
-from ostiary.gateway.bodies.sse_channels import KEPT_MAX_BYTES, OPEN_CHANNELS_MAX
+from ostiary.gateway.bodies.sse_channels import OPEN_CHANNELS_MAX
 from ostiary.masking.engine import MaskingEngine
+from ostiary.masking.injected import InjectedSecretMatcher
+from ostiary.model.connection import AuthForm, AuthScheme
 from ostiary.model.errors import MaskingFailedError
 from ostiary.model.masking import MaskingRule, Where
+from ostiary.model.secret import Secret
 from ostiary.protocols.sse import EVENT_MAX_BYTES
 from support.event_streams import read_events
 
@@ -26,6 +30,7 @@ ENGINE = MaskingEngine(RULES, b"k" * 32)
 """With `email`, every ordinary word at the end of a piece waits for what follows."""
 PREFIXED = MaskingEngine(RULES[:3], b"k" * 32)
 WITH_FIELDS = MaskingEngine([*RULES[:2], MaskingRule("names", EVERYWHERE, fields=("user",))], b"k" * 32)
+WITH_CARDS = MaskingEngine([*RULES, MaskingRule("card", EVERYWHERE, detectors=("payment-card",))], b"k" * 32)
 KINDS = load_catalog()
 KEY = "sk-abcd1234"
 MARK = "[masked:key]"
@@ -352,6 +357,33 @@ def test_json_inside_arguments_is_looked_at_as_it_will_be_read() -> None:
     assert arguments(through(tool('{"pass') + tool('": "hunter22x"}'))) == '{"pass": "[masked:password]"}'
 
 
+@pytest.mark.parametrize(
+    ("source", "masked"),
+    [
+        (r'{"to":"joe\u0040example.com "}', '{"to":"[masked:email] "}'),
+        (r'{"to":"\tsk-\u0061bcd1234\n"}', r'{"to":"\t[masked:key]\n"}'),
+        ('{"card":4242424242424242,"n":17}', '{"card":"[masked:payment-card]","n":17}'),
+        (r'{"p\u0061ss" : "hunter22x"}', r'{"p\u0061ss" : "[masked:password]"}'),
+        (r'{"pair":"\u00e9\ud83d\ude00\n\"x"}', '{"pair":"[masked:pair]"}'),
+        (r'{"clean":"\u00e9\/ \n"} ', r'{"clean":"\u00e9\/ \n"} '),
+        ("no JSON sk-abcd1234 ", "no JSON [masked:key] "),
+    ],
+)
+def test_what_arguments_say_counts_and_what_is_put_in_leaves_them_valid(source: str, masked: str) -> None:
+    for size in (1, 2, 5, 100):
+        stream = b"".join(tool(source[at : at + size]) for at in range(0, len(source), size))
+        assert arguments(through(stream, engine=WITH_CARDS)) == masked
+
+
+def test_the_injected_key_is_found_in_arguments_that_come_in_pieces() -> None:
+    injected = InjectedSecretMatcher([Secret("key", 1, b"zyx-98765-wvu")], [AuthForm(AuthScheme.BEARER)])
+    source = r'{"a":"zyx-98765-wvu","b":["zyx-98765-\u0077vu"]}'
+    for size in (1, 4, 100):
+        body = SseBody(PREFIXED.masker(injected=injected), KINDS["openai"].text_channels)
+        output = b"".join(body.feed(tool(source[at : at + size])) for at in range(0, len(source), size)) + body.finish()
+        assert arguments(output) == '{"a":"[masked:injected-secret]","b":["[masked:injected-secret]"]}'
+
+
 # -- bounds
 
 
@@ -369,9 +401,10 @@ def test_too_many_texts_at_once_are_refused() -> None:
         body.feed(chunk("sk-ab", OPEN_CHANNELS_MAX))
 
 
-def test_texts_that_ended_do_not_count() -> None:
+def test_texts_that_ended_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse_channels, "OPEN_CHANNELS_MAX", 20)
     body = sse()
-    for index in range(2 * OPEN_CHANNELS_MAX):
+    for index in range(50):
         body.feed(chunk("sk-ab", index))
         assert contents(body.feed(chunk("cd1234", index, "stop"))) == [MARK]
 
@@ -385,15 +418,17 @@ def test_items_of_tool_calls_are_bounded_too() -> None:
         feed_all(sse(), [call(index) for index in range(4 * OPEN_CHANNELS_MAX)])
 
 
-def test_large_events_of_many_texts_are_refused_before_they_fill_the_memory() -> None:
-    pad = "x" * (KEPT_MAX_BYTES // 8)
+def test_large_events_of_many_texts_are_refused_before_they_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse_channels, "KEPT_MAX_BYTES", 80_000)
+    pad = "x" * 10_000
     with pytest.raises(MaskingFailedError, match="bytes"):
         feed_all(sse(), [chunk("sk-ab", index, pad=pad) for index in range(10)])
 
 
-def test_one_text_of_large_events_runs_on() -> None:
+def test_one_text_of_large_events_runs_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse_channels, "KEPT_MAX_BYTES", 80_000)
     body = sse()
-    pad = "x" * (KEPT_MAX_BYTES // 8)
+    pad = "x" * 10_000
     for _ in range(12):
         assert contents(body.feed(chunk("sk-ab", pad=pad) + chunk("cd1234 ", pad=pad))) == ["", MARK + " "]
 
