@@ -76,10 +76,9 @@ class SseBody:
         return b"".join([self._block(block) for block in blocks])
 
     def finish(self) -> bytes:
-        """The rest. An event that was cut off in the middle of its JSON is left out: no client may read it."""
+        """The rest. An event with a text that was cut off in the middle of its JSON is left out: no client reads it."""
         rest = self._splitter.rest()
-        last = self._any_block(rest, final=True) if rest else b""
-        return self._endings(self._open.all()) + last if not rest else last
+        return self._any_block(rest, final=True) if rest else self._endings(self._open.all())
 
     # -- events
 
@@ -181,7 +180,7 @@ class SseBody:
             form = self._forms.form(event, members)
             hits = self._hits(event, document, form, form.find(members))
             before, changed, texts = self._document(event, data, document, form, hits, final)
-        elif final:
+        elif final and (self._known_form or self._open.all()):
             return self._endings(self._open.all())
         else:
             before, changed, texts = b"", self._writer.unread(data), []

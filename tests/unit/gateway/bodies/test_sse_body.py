@@ -384,6 +384,26 @@ def test_the_injected_key_is_found_in_arguments_that_come_in_pieces() -> None:
         assert arguments(output) == '{"a":"[masked:injected-secret]","b":["[masked:injected-secret]"]}'
 
 
+# -- the end
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r"])
+def test_the_last_event_counts_without_an_empty_line(end: bytes) -> None:
+    assert through(chunk("sk-ab") + chunk("cd1234")[:-2] + end) == chunk("") + chunk(MARK)[:-2] + end
+    assert through(chunk("sk-ab") + b": bye") == chunk("") + chunk("sk-ab") + b": bye"
+
+
+def test_an_event_that_is_cut_off_in_its_json_is_left_out() -> None:
+    for end in range(15, 60):
+        assert through(chunk("sk-ab") + chunk("cd1234")[:end]) == chunk("") + chunk("sk-ab")
+
+
+def test_a_file_that_begins_like_an_event_stream_keeps_its_end() -> None:
+    text = b"data: {\n  key: sk-abcd1234 ,\n"
+    assert through(text) == text.replace(KEY.encode(), MARK.encode())
+    assert through(b"data: [a, sk-abcd1234 ") == b"data: [a, [masked:key] "
+
+
 # -- bounds
 
 
