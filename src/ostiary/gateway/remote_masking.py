@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ostiary.gateway.bodies import Body
-from ostiary.gateway.whole_body import through
+from ostiary.gateway.whole_body import in_turn, through
 from ostiary.masking.engine import Masker
 from ostiary.masking.maskers import TextMasker
 from ostiary.masking.remote import RemoteMasker, Sighting, TextCollector, is_language, remote_labels
@@ -30,8 +30,8 @@ class RemoteMasking:
             raise DetectorFailedError(f"There is nobody to ask for the detector `{min(unserved)}`.")
         collector = TextCollector()
         await through(lambda: body_of(collector), content)
-        texts = collector.texts
-        found = await self._ask(sorted({text for text in texts if is_language(text)}))
+        texts, asked = await in_turn(content, lambda: _gathered(collector))
+        found = await self._ask(asked)
         if not found:
             return content
         return await through(lambda: body_of(RemoteMasker(masker, self.rules, texts, found)), content)
@@ -47,6 +47,12 @@ class RemoteMasking:
                 if spans:
                     found.setdefault(text, []).extend(Sighting(detector.name, span) for span in spans)
         return found
+
+
+def _gathered(collector: TextCollector) -> tuple[list[bytes], list[bytes]]:
+    """All texts, and those to ask about."""
+    texts = collector.texts
+    return texts, sorted({text for text in texts if is_language(text)})
 
 
 def remote_masking(rules: Sequence[MaskingRule], detectors: Sequence[RemoteDetector]) -> RemoteMasking | None:

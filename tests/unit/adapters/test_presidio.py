@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ostiary.adapters.detectors.presidio import ANSWER_MAX_BYTES, CHARACTERS_PER_CALL, TEXTS_PER_CALL, PresidioDetector
 from ostiary.adapters.detectors.services import DetectorServices
-from ostiary.adapters.detectors.texts import PIECE_MAX_CHARACTERS, byte_offsets, characters, pieces_of
+from ostiary.adapters.detectors.texts import PIECE_MAX_CHARACTERS, bytes_before, characters, pieces_of
 from ostiary.control.declarative.upstream import parse_upstream
 from ostiary.gateway.dialling import dial
 from ostiary.model.configuration import Configuration
@@ -81,9 +81,9 @@ def test_spans_are_bytes_of_the_text_whatever_stands_before_them(stand_in: Presi
 
 @given(st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace"))))
 def test_every_character_has_its_bytes(text: bytes) -> None:
-    shown, offsets = characters(text), byte_offsets(text)
-    assert len(offsets) == len(shown) + 1
-    assert offsets[-1] == len(text)
+    shown = characters(text)
+    offsets = bytes_before(text, range(len(shown) + 1))
+    assert offsets[len(shown)] == len(text)
     for number, character in enumerate(shown):
         written = text[offsets[number] : offsets[number + 1]]
         assert written == character.encode() or character == "\ufffd"

@@ -9,13 +9,13 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 import orjson
 
 from ostiary.adapters.detectors.http_call import HttpCall
-from ostiary.adapters.detectors.texts import Piece, byte_offsets, characters, pieces_of
+from ostiary.adapters.detectors.texts import Piece, bytes_before, characters, pieces_of
 from ostiary.model.detector import DetectorService
 from ostiary.model.errors import DetectorFailedError, OperatorError
 from ostiary.model.finding import RemoteSpan
@@ -28,6 +28,7 @@ TEXTS_PER_CALL = 64
 CHARACTERS_PER_CALL = 40_000
 ANSWER_MAX_BYTES = 4 * 1024 * 1024
 REMEMBERED_TEXTS = 16_384
+_MUCH_BYTES = 128 * 1024
 _NEXT_STEP = "Ask your administrator to check `ostiary doctor`."
 _REMEMBERED_SPANS_MAX = 1000
 """Of one text; a text with more is asked about again."""
@@ -43,6 +44,9 @@ class _Seen(NamedTuple):
     end: int
     label: str
     score: float
+
+    def shifted(self, by: int) -> "_Seen":
+        return self._replace(start=self.start + by, end=self.end + by)
 
 
 class PresidioDetector:
@@ -75,9 +79,11 @@ class PresidioDetector:
             await self.check()
         if self._missing:
             raise DetectorFailedError(self._lacking(self._missing), _NEXT_STEP)
-        cut = [pieces_of(characters(text)) for text in texts]
+        cut = await _beside_the_loop(texts, lambda: [pieces_of(characters(text)) for text in texts])
         found = await self._all_found({piece.text for pieces in cut for piece in pieces})
-        return [_in_bytes(text, pieces, found) for text, pieces in zip(texts, cut, strict=True)]
+        return await _beside_the_loop(
+            texts, lambda: [_in_bytes(text, pieces, found) for text, pieces in zip(texts, cut, strict=True)]
+        )
 
     async def check(self) -> None:
         """Find out whether it answers and knows what it is to find; `trouble` says."""
@@ -184,6 +190,13 @@ class PresidioDetector:
         self._known[_digest(piece)] = seen
 
 
+async def _beside_the_loop(texts: Sequence[bytes], work: Callable[[], _Result]) -> _Result:
+    """In a thread where there is much of it, so that the event loop is not kept from others."""
+    if sum(map(len, texts)) <= _MUCH_BYTES:
+        return work()
+    return await asyncio.get_running_loop().run_in_executor(None, work)
+
+
 def _digest(piece: str) -> bytes:
     return hashlib.sha256(piece.encode()).digest()
 
@@ -201,15 +214,11 @@ def _batches(pieces: Iterable[str]) -> list[list[str]]:
 
 
 def _in_bytes(text: bytes, pieces: Sequence[Piece], found: dict[str, tuple[_Seen, ...]]) -> list[RemoteSpan]:
-    if not any(found[piece.text] for piece in pieces):
+    spans = {seen.shifted(piece.start) for piece in pieces for seen in found[piece.text]}
+    if not spans:
         return []
-    offsets = byte_offsets(text)
-    spans = {
-        RemoteSpan(offsets[piece.start + seen.start], offsets[piece.start + seen.end], seen.label, seen.score)
-        for piece in pieces
-        for seen in found[piece.text]
-    }
-    return sorted(spans)
+    offset = bytes_before(text, [place for span in spans for place in (span.start, span.end)])
+    return sorted(RemoteSpan(offset[span.start], offset[span.end], span.label, span.score) for span in spans)
 
 
 def _must_be_ok(status: int) -> None:

@@ -1,6 +1,6 @@
 """Texts in bytes as a service reads them in characters: cut to its measure, and the way back to bytes."""
 
-from itertools import accumulate
+from collections.abc import Iterable
 from typing import NamedTuple
 
 PIECE_MAX_CHARACTERS = 10_000
@@ -21,22 +21,24 @@ class Piece(NamedTuple):
 
 def characters(text: bytes) -> str:
     """One character for each of the text's, and one for each byte that is no UTF-8."""
-    return text.decode("utf-8", "surrogateescape").translate(_NOT_UTF8) if not text.isascii() else text.decode("ascii")
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text.decode("utf-8", "surrogateescape").translate(_NOT_UTF8)
 
 
-def byte_offsets(text: bytes) -> list[int] | range:
-    """Where each character of `characters(text)` begins, and the end."""
+def bytes_before(text: bytes, positions: Iterable[int]) -> dict[int, int]:
+    """How many bytes stand before each of these positions in `characters(text)`."""
     if text.isascii():
-        return range(len(text) + 1)
+        return {position: position for position in positions}
     decoded = text.decode("utf-8", "surrogateescape")
-    return list(accumulate(map(_byte_count, decoded), initial=0))
-
-
-def _byte_count(character: str) -> int:
-    code = ord(character)
-    if code < 0x80 or 0xDC80 <= code < 0xDD00:
-        return 1
-    return 2 if code < 0x800 else 3 if code < 0x10000 else 4
+    found: dict[int, int] = {}
+    at = count = 0
+    for position in sorted(set(positions)):
+        count += len(decoded[at:position].encode("utf-8", "surrogateescape"))
+        found[position] = count
+        at = position
+    return found
 
 
 def pieces_of(text: str) -> list[Piece]:
