@@ -264,7 +264,7 @@ def drained(scene: Scene, raw: bytes, limit_bytes: int) -> tuple[bytes, int]:
 def test_A32_endless_body_is_streamed_in_flat_memory(scene: Scene) -> None:
     megabytes = 160
     scene.ask()
-    before = scene.installation.resident_bytes()
+    before = scene.installation.settled_bytes()
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
 
     def endless(_) -> object:
@@ -284,7 +284,7 @@ def test_A32_endless_body_is_streamed_in_flat_memory(scene: Scene) -> None:
 def test_A32_huge_upload_is_streamed_in_flat_memory(scene: Scene) -> None:
     megabytes = 96
     scene.ask()
-    before = scene.installation.resident_bytes()
+    before = scene.installation.settled_bytes()
     peak = before
     reply: Reply
     with scene.client() as client:

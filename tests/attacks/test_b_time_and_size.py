@@ -67,7 +67,7 @@ def bombs(megabytes: int) -> dict[str, bytes]:
 
 def test_B20_zip_bombs_both_ways_are_capped(scene: Scene) -> None:
     scene.ask()
-    before = scene.installation.resident_bytes()
+    before = scene.installation.settled_bytes()
 
     def check(coding: str, bomb: bytes) -> None:
         scene.upstream.script = [answer(bomb, f"Content-Encoding: {coding}".encode())]
@@ -157,7 +157,7 @@ def test_B21_slow_reader_slows_the_upstream_and_is_cut_off(scene: Scene) -> None
             sent += len(block)
 
     scene.ask()
-    before = scene.installation.resident_bytes()
+    before = scene.installation.settled_bytes()
     scene.upstream.script = [Answer(endless, close=True)]
     with scene.client(receive_buffer_bytes=4096) as client:
         client.send(scene.raw())
@@ -172,7 +172,7 @@ def test_B21_slow_reader_slows_the_upstream_and_is_cut_off(scene: Scene) -> None
 
 def test_B21_many_idle_streams_cost_little_and_block_nobody(scene: Scene) -> None:
     scene.ask()
-    before = scene.installation.resident_bytes()
+    before = scene.installation.settled_bytes()
     number = 300
     event = b"data: {}\n\n"
 
@@ -207,7 +207,7 @@ def test_B21_pipelining_without_reading_holds_no_memory(scene: Scene) -> None:
     big = answer(b"r" * 20_000)
     scene.upstream.always = big
     scene.ask()
-    before = scene.installation.resident_bytes()
+    before = scene.installation.settled_bytes()
     raw = scene.raw() * 50
     with scene.client(receive_buffer_bytes=4096) as client:
         client._socket.settimeout(0.5)

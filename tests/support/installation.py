@@ -160,6 +160,17 @@ class Installation:
                 total += int(fields["VmRSS"].split()[0]) * 1024
         return total
 
+    def settled_bytes(self) -> int:
+        """What is resident once it no longer grows: after a start, secrets are compiled in the background."""
+        last = self.resident_bytes()
+        for _ in range(50):
+            time.sleep(0.3)
+            now = self.resident_bytes()
+            if abs(now - last) < 128 * 1024:
+                return now
+            last = now
+        return last
+
     def _end(self, number: int) -> int:
         assert self.process is not None
         if self.process.poll() is None:
