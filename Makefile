@@ -11,9 +11,11 @@ RUN_ARGS ?=
 PYTEST_ARGS ?=
 FUZZ_SECONDS ?= 60
 NODE := tests/e2e/node
+QUALITY := .venv-quality
+QUALITY_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint e2e bench endurance fuzz docs lock clean
+.PHONY: help run demo test lint e2e bench masking-quality endurance fuzz docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -39,6 +41,9 @@ e2e: $(STAMP)-dev $(STAMP)-e2e $(NODE)/node_modules/.package-lock.json ## real S
 bench: $(STAMP)-dev $(STAMP)-bench ## throughput, latency and memory beside nginx and Envoy
 	$(BIN)/python -m bench
 
+masking-quality: $(QUALITY)/stamp ## what masking finds and misses, beside two other tools (QUALITY_ARGS=--write for the documentation)
+	$(QUALITY)/bin/python -m bench.masking_quality $(QUALITY_ARGS)
+
 endurance: $(STAMP)-dev ## kills, full disks and gigabytes at full size
 	ENDURANCE_SIZE=full $(BIN)/python -m pytest tests/journey $(PYTEST_ARGS)
 
@@ -49,7 +54,7 @@ docs: $(STAMP)-dev $(STAMP)-docs ## the documentation as web pages in docs/_buil
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 clean: ## remove .venv and everything that was made
-	rm -rf $(VENV) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(QUALITY) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- the environment ---------------------------------------------------------------------------------------------
@@ -77,6 +82,13 @@ $(STAMP)-dev $(STAMP)-docs $(STAMP)-e2e $(STAMP)-bench: $(STAMP)-%: $(STAMP)-run
 	$(INSTALL) -r requirements-$*.txt
 	@touch $@
 
+# The tools that masking is compared with need much that nothing else here does: an environment of their own.
+$(QUALITY)/stamp: $(STAMP)-venv requirements.txt requirements-quality.txt pyproject.toml
+	$(PYTHON) -m venv $(QUALITY)
+	$(INSTALL:$(BIN)/%=$(QUALITY)/bin/%) -r requirements.txt -r requirements-quality.txt
+	$(PIP:$(BIN)/%=$(QUALITY)/bin/%) --no-deps --no-build-isolation --editable .
+	@touch $@
+
 # The real tools that the end-to-end tests run: about 1.2 GB, linux-x64, Node 22 among them.
 $(NODE)/node_modules/.package-lock.json: $(NODE)/package.json $(NODE)/package-lock.json
 	@command -v npm >/dev/null || { echo "make e2e needs npm: 'apt-get install npm', then the same make again." >&2; exit 1; }
@@ -85,7 +97,7 @@ $(NODE)/node_modules/.package-lock.json: $(NODE)/package.json $(NODE)/package-lo
 
 # -- the lock ----------------------------------------------------------------------------------------------------
 
-GROUPS_LOCKED := dev docs e2e bench
+GROUPS_LOCKED := dev docs e2e bench quality
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 

@@ -71,7 +71,8 @@ _SECRET_KEY = re.compile(rb"(?i)pass|pwd|kennwort|contrase|senha|secret")
 _SPACED_KEY = re.compile(rb"[\w.-] {1,8}[@bBrRuUfFL$]{0,2}\\{0,3}[\"'`]$")
 _CODE_BYTES = re.compile(rb"[(){}\[\],;<>]")
 _OTHER_KEY = re.compile(
-    rb"(?i)(?:(?<![A-Za-z])|(?-i:(?<=[a-z0-9])(?=[A-Z])))(?:next|page|pagination|continuation|continue|sync|cancel(?:lation)?|csrf|xsrf|cursor|resume|skip|delta|request|"
+    rb"(?i)(?:(?<![A-Za-z])|(?-i:(?<=[a-z0-9])(?=[A-Z])))(?:"
+    rb"next|page|pagination|continuation|continue|sync|cancel(?:lation)?|csrf|xsrf|cursor|resume|skip|delta|request|"
     rb"action|partition|primary|foreign|public|shard|sort|group|cache|idempotency|mask|pad|eos|bos|unk|sep|cls|stop|start|"
     rb"end|special|parse|lex)[a-z]{0,8}[_.-]?(?:token|key)s?(?:[_.-]|$)|"
     rb"(?:ur[il]|file(?:name)?|path|dir|name|id|ids|type|kind|field|header|param|prefix|suffix|length|len|size|count|"
@@ -92,7 +93,8 @@ _STOCK_PASSWORDS = frozenset(
     b"pass password passwd pwd pw passw0rd secret token user username name test guest root admin postgres mysql redis "
     b"rabbitmq mongo example changeme change-me tiger x xxx xxxx p s port apikey api_key key db "
     b"host database x-oauth-basic dbpass dbpassword mypass mypassword mysecretpassword my-password my_password "
-    b"mytoken mytoken1 mytoken2 my-token my_token userpass bar baz pass1 pass2 pword passwort foo foobar some-password some_password "
+    b"mytoken mytoken1 mytoken2 my-token my_token userpass bar baz pass1 pass2 pword passwort foo foobar "
+    b"some-password some_password "
     b"1234".split()
 )
 _JSON_HEAD = re.compile(rb"\{\"[A-Za-z0-9_]{1,12}\":")
