@@ -139,6 +139,7 @@ def test_what_could_be_chance_is_left(kind: str) -> None:
         b"it says " + key[-7:] + b" there",
         b"hidden: ****" + key[-4:] + b"more",
         b"hidden: ****" + key[-3:] + b" end",
+        b"hidden: " + key[:3] + b"****" + key[-3:] + b"more",
         b"list: " + key[:3] + b" ... then " + key[-4:],
         key[:3] + b"*" + key[-4:] + b".",
         b"the last word" + key[-4:] + b" x",
@@ -169,6 +170,28 @@ def test_of_a_long_key_any_beginning_is_masked_to_its_end(count: int) -> None:
     key = b"sk-proj-" + bytes(b"Kq7Zr2Xw9Lm4Vt8Nb3Pc6"[(i * i + i // 3) % 21] for i in range(156))
     assert matcher(key).mask(b"<" + key[:count] + b"!>", "body")[0] == b"<" + MARK + b"!>"
     assert matcher(key).mask(b"<" + key[-min(count, 128) :] + b"!>", "body")[0] == b"<" + MARK + b"!>"
+
+
+def test_stretches_of_a_long_key_make_a_whole_one_together_only() -> None:
+    long, short = KEYS["anthropic"], KEYS["openai"]
+    both = InjectedSecretMatcher([Secret("k", 2, long), Secret("k", 1, short)], ())
+    for text, detector in (
+        (long, "injected-secret"),
+        (short, "injected-secret"),
+        (b"%".join([long[:-1], b"end"]), "partial_echo"),
+        (long[:70], "partial_echo"),
+        (long[52:], "partial_echo"),
+        (long.hex().encode(), "injected-secret"),
+        (b"".join(b"\\u%04x" % code for code in long), "injected-secret"),
+    ):
+        for pieces in ([b"<" + text + b"> "], [b"<", *(text[at : at + 1] for at in range(len(text))), b"> "]):
+            stream = both.stream("body")
+            output = b"".join([*(stream.feed(piece) for piece in pieces), stream.finish()])
+            assert output in (b"<" + MARK + b"> ", b"<" + MARK + b"%end> ")
+            assert [(found.detector, found.count) for found in stream.findings()] == [(detector, 1)], text
+    assert both.detector_of(b"<" + short + b">", 1, 1 + len(short)) == "injected-secret"
+    assert both.detector_of(b"<" + short[:20] + b">", 1, 21) == "partial_echo"
+    assert both.detector_of(b"<" + short[-20:] + b">", 1, 21) == "partial_echo"
 
 
 WORDY = {
