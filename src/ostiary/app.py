@@ -233,8 +233,9 @@ class Application:
         snapshot = await asyncio.to_thread(
             self._builder.build, stored.version if stored is not None else 0, configuration
         )
-        give_memory_back()
         self._house.snapshot = snapshot
+        self._house.verdicts.forget()  # they keep what was in force when they were made, secrets and masks with it
+        give_memory_back()
         self._detectors.put_in_force(configuration)
         self._background(self._detectors.check())
         for route in snapshot.routes.values():
