@@ -217,6 +217,8 @@ def profile() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.detectors", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="noisier, written nowhere")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--slow-bytes", type=int, default=1_000_000, help="size of the texts made to be slow")
     parser.add_argument("--only", default="throughput,events,dense,adversarial", help="parts, comma separated")
     parser.add_argument("--profile", action="store_true", help="instead: where the time goes, by function")
     options = parser.parse_args()
@@ -225,12 +227,13 @@ def main() -> None:
         return
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     machine = conditions()
-    rounds = 3 if options.quick else 9
+    rounds = 3 if options.quick else options.rounds
+    slow_bytes = 128 * 1024 if options.quick else options.slow_bytes
     parts: dict[str, Callable[[], tuple[Table, dict[str, float]]]] = {
         "throughput": lambda: throughput(rounds),
         "events": lambda: events(rounds),
         "dense": lambda: dense(rounds),
-        "adversarial": lambda: adversarial(128 * 1024 if options.quick else 1_000_000, min(rounds, 3)),
+        "adversarial": lambda: adversarial(slow_bytes, min(rounds, 3)),
     }
     tables: list[Table] = []
     values: dict[str, object] = {}
@@ -240,7 +243,8 @@ def main() -> None:
         tables.append(table)
         values[name] = seen
     if not options.quick and options.only == parser.get_default("only"):
-        publish("masking-speed", "python -m bench.detectors", machine, tables, values)
+        command = f"python -m bench.detectors --rounds {rounds} --slow-bytes {slow_bytes}"
+        publish("masking-speed", command, machine, tables, values)
 
 
 if __name__ == "__main__":

@@ -232,14 +232,15 @@ def table(seen: dict[str, Seen]) -> tuple[Table, dict[str, dict[str, float]]]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.masking_delay", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="noisier, written nowhere")
+    parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     require("taskset")
     os.sched_setaffinity(0, {int(LOAD_CORE)})
     machine = conditions()
-    made, values = table(measure(2, 25) if options.quick else measure(7, 100))
+    made, values = table(measure(2, 25) if options.quick else measure(options.rounds, 100))
     print(for_terminal(made))
     if not options.quick:
-        publish("masking-delay", "python -m bench.masking_delay", machine, [made], values)
+        publish("masking-delay", f"python -m bench.masking_delay --rounds {options.rounds}", machine, [made], values)
 
 
 if __name__ == "__main__":

@@ -102,11 +102,12 @@ def measure(rounds: int) -> dict[str, Start]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.masking_start", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round, written nowhere")
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     require("taskset")
     os.sched_setaffinity(0, {int(LOAD_CORE)})
     machine = conditions()
-    seen = measure(1 if options.quick else 5)
+    seen = measure(1 if options.quick else options.rounds)
     rows = [[name, *map(number, each)] for name, each in seen.items()]
     table = Table(
         "`ostiary serve` at rest", ["masking", "ready after, s", "of it processor, s", "RSS, MB", "PSS, MB"], rows
@@ -114,7 +115,7 @@ def main() -> None:
     print(for_terminal(table))
     if not options.quick:
         values = {name: each._asdict() for name, each in seen.items()}
-        publish("masking-start", "python -m bench.masking_start", machine, [table], values)
+        publish("masking-start", f"python -m bench.masking_start --rounds {options.rounds}", machine, [table], values)
 
 
 if __name__ == "__main__":
