@@ -465,4 +465,4 @@ def test_a_stream_with_half_a_match_holds_little() -> None:
         held = tracemalloc.get_traced_memory()[0] / len(bodies)
     finally:
         tracemalloc.stop()
-    assert held < 12_000
+    assert held < 6_000
