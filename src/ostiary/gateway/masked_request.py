@@ -12,6 +12,7 @@ from ostiary.model.errors import (
     StorageUnavailableError,
 )
 from ostiary.model.masking import Where
+from ostiary.protocols.charsets import charset_is_readable
 
 
 async def mask_request(exchange: Exchange, masks: Masks, route: RouteMasks, body: bytes, actor_key: str) -> None:
@@ -21,6 +22,8 @@ async def mask_request(exchange: Exchange, masks: Masks, route: RouteMasks, body
     content_type, placeholders = exchange.content_type, exchange.placeholders
     try:
         if masks.request is not None:
+            if not charset_is_readable(content_type):
+                raise MaskingFailedError("Its character set is not supported.", "Send it in UTF-8.")
             engine = masks.request
             masker = masks.masker(engine, placeholders=placeholders)
             try:

@@ -1,5 +1,6 @@
 """Which way of masking fits a body: by its media type, and by its first bytes where those say more."""
 
+import codecs
 import re
 from collections.abc import Sequence
 
@@ -55,6 +56,8 @@ _EVENT_STREAM = b"text/event-stream"
 ARCHIVE = "archive"
 """What a refusal calls an archive."""
 
+_BINARY_STARTS = (b"GIF8", b"%PDF", b"RIFF", b"OggS", b"fLaC", b"wOFF", b"wOF2", b"OTTO", b"glTF", b"8BPS", b"ID3")
+"""What begins like text and is none."""
 _CONTROL_BYTES = bytes({*range(32), 127} - {*b"\t\n\f\r\x1b"})
 _UNTYPED = re.compile(rb"|application/octet-stream|binary/octet-stream|application/x-unknown|\*/\*")
 
@@ -182,11 +185,22 @@ class _OneAfterTheOther:
         return (self._second.feed(rest) if rest else b"") + self._second.finish()
 
 
+def _may_be_text(first: bytes) -> bool:
+    """Whether no picture, document or the like begins so, which a replacement would break."""
+    if first.translate(None, _CONTROL_BYTES) != first or first.startswith(_BINARY_STARTS):
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(first)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _by_type(kind: bytes, content_type: bytes, first: bytes, masker: TextMasker) -> Body:
     if _JSON_TYPES.fullmatch(kind):
         return AnyWidthBody(lambda: JsonBody(masker), masker, content_type)
     if _TEXT_TYPES.fullmatch(kind):
         return TextBody(masker, content_type)
-    if _UNTYPED.fullmatch(kind) and first.translate(None, _CONTROL_BYTES) == first:
+    if _UNTYPED.fullmatch(kind) and _may_be_text(first):
         return TextBody(masker, content_type)
     return BinaryBody(masker)
