@@ -181,7 +181,7 @@ def test_I07_depth(scene: Scene) -> None:
 
 def test_I07_an_event_without_end_is_not_kept(scene: Scene) -> None:
     scene.ask()
-    before = scene.installation.resident_bytes()
+    before = scene.installation.settled_bytes()
     sent = 0
 
     def endless(_: object) -> Iterator[bytes]:
@@ -209,7 +209,7 @@ def test_I07_many_texts_at_once_in_one_stream(scene: Scene) -> None:
         {"masking": [{"name": "all", "detectors": ["email", "phone", "iban"], "where": ["response"]}]}
     )
     scene.ask()
-    before = scene.installation.resident_bytes()
+    before = scene.installation.settled_bytes()
 
     def event(index: object, text: str, **more: object) -> bytes:
         choice = {"index": index, "delta": {"content": text}, **more}
@@ -240,7 +240,7 @@ def test_I07_many_texts_at_once_in_one_stream(scene: Scene) -> None:
 
 def test_I07_large_events_of_many_texts_are_not_all_kept(scene: Scene) -> None:
     scene.ask()
-    before = scene.installation.resident_bytes()
+    before = scene.installation.settled_bytes()
     padding = "p" * 500_000
 
     def stream(_: object) -> Iterator[bytes]:
