@@ -6,7 +6,7 @@ source with a tail: what begins in the tail belongs to it.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from ostiary.masking.gate import GateRow, PlaceGate
@@ -44,6 +44,7 @@ class Finder:
         "_places",
         "_prefixed",
         "_sources",
+        "_telling_places",
         "_triggers",
         "_values_at_end",
     )
@@ -58,6 +59,13 @@ class Finder:
             [
                 GateRow(prefix, number, source.pattern.ignore_case)
                 for number, (source, _, prefix) in enumerate(self._prefixed)
+            ]
+        )
+        self._telling_places = PlaceGate(
+            [
+                GateRow(prefix, number, source.pattern.ignore_case)
+                for number, (source, _, prefix) in enumerate(self._prefixed)
+                if not source.is_everyday
             ]
         )
         self._longest_prefixed = max((source.longest for source, _, _ in self._prefixed), default=0)
@@ -94,7 +102,7 @@ class Finder:
         if not prefixed:
             return False
         listed = self._prefixed
-        for number, end in self._places.scan(text):
+        for number, end in self._places_of(prefixed).scan(text):
             source, count, _ = listed[number]
             if source in prefixed and source.occurs_at(text, end - count):
                 return True
@@ -153,11 +161,14 @@ class Finder:
             if pending.begin < match.end:
                 pending = self._pending(window, match.end)
 
+    def _places_of(self, sources: Collection[Source]) -> PlaceGate:
+        return self._places if any(source.is_everyday for source in sources) else self._telling_places
+
     def _searches(self, window: bytes, start: int, final: bool) -> list["_Search"]:
         fired = [self._sources[number] for number in self._triggers.fired(window, start)]
         prefixed = {source: [] for source in fired if source.pattern.prefixes}  # type: dict[Source, list[int]]
         if prefixed:
-            for number, end in self._places.scan(window[start:]):
+            for number, end in self._places_of(prefixed).scan(window[start:]):
                 source, count, _ = self._prefixed[number]
                 if source in prefixed:
                     prefixed[source].append(start + end - count)

@@ -21,6 +21,11 @@ Check = Callable[[bytes, bytes], int]
 _ESCAPE_BYTES = 6
 _ESCAPED = re.compile(rb"(?:\\[nrtbfv0]|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2})\Z")
 _ALL = frozenset(range(256))
+_EVERYDAY = (
+    b"access", b"account", b"api", b"app", b"auth", b"client", b"exa", b"key", b"password", b"private", b"secret",
+    b"session", b"storage", b"token", b"user",
+)  # fmt: skip
+_QUOTE = frozenset(b'"')
 
 
 class Source:
@@ -98,6 +103,13 @@ class Source:
         return self._introduction is not None
 
     @cached_property
+    def is_everyday(self) -> bool:
+        """Whether what it begins with are words that stand everywhere in code and data."""
+        return self.introduces and (
+            self.generic or any(prefix.startswith(_EVERYDAY) for prefix in self.pattern.prefixes)
+        )
+
+    @cached_property
     def _introduced(self) -> tuple[Program, Program, int]:
         introduction = self._introduction or EMPTY
         full = piece_of(introduction).full
@@ -143,15 +155,28 @@ class Source:
 
     @cached_property
     def _anywhere(self) -> Program:
-        return Program([self.pattern.piece.full])
+        lead = rb"(?:\A|%b)" % lead_of(self.pattern.left_forbidden - _QUOTE)
+        return Program([lead + self.pattern.piece.full + self._loose_trail])
+
+    @cached_property
+    def _here(self) -> Program:
+        return Program([self.pattern.piece.full + self._loose_trail])
+
+    @property
+    def _loose_trail(self) -> bytes:
+        right = self.pattern.right_forbidden - _QUOTE
+        return rb"(?:\z|%b)" % byte_class(_ALL - right) if right else b""
 
     def occurs(self, text: bytes) -> bool:
-        """Whether the pattern matches somewhere, whatever stands beside it."""
+        """Whether the pattern matches somewhere in a text, or in a part of it that quotes or its ends set off."""
         return self._anywhere.find(text, 0)[0] >= 0
 
     def occurs_at(self, text: bytes, start: int) -> bool:
-        """Whether the pattern matches here, whatever stands beside it."""
-        return self._anywhere.end_within(text, start, start + self.longest) >= 0
+        """The same, exactly here."""
+        if start and not may_stand_behind(text, start, self.pattern.left_forbidden - _QUOTE):
+            return False
+        limit = start + self.longest + 1
+        return self._here.end_within(text, start, limit) >= 0
 
     def may_begin(self, window: bytes, start: int) -> bool:
         """Whether a match that goes on to the end of the window and perhaps beyond begins exactly at `start`."""

@@ -40,10 +40,9 @@ class Triggers:
             for word in source.words:
                 words.setdefault(word, []).append(number)
             fold = source.pattern.ignore_case
-            everyday = source.generic and source.introduces  # its beginnings are words that stand everywhere in code
-            if not everyday and _all_tell(source.pattern.prefixes):
+            if not source.is_everyday and _all_tell(source.pattern.prefixes):
                 texts += [GateRow(_quoted(prefix), number, fold) for prefix in source.pattern.prefixes]
-            elif not everyday and (starts := _shapes_of(source.pattern.root)):
+            elif not source.is_everyday and (starts := _shapes_of(source.pattern.root)):
                 shapes += [GateRow(_quoted(start), number) for start in starts]
                 closer[number] = _gate([GateRow(source.pattern.gate, number, fold)], sources)
             else:
