@@ -158,6 +158,30 @@ def test_a_whole_key_is_not_a_part() -> None:
         ]
 
 
+def test_a_whole_key_that_ends_like_a_filler_is_not_a_part() -> None:
+    key = b"Zq8Rm3Xw7Kd2Vt9Lb4--xx"
+    output, findings = matcher(key).mask(b"<" + key + b">", "body")
+    assert output == b"<" + MARK + b">"
+    assert [found.detector for found in findings] == ["injected-secret"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [b"a%20", b"a\\u0022", b"a\\n", b"xxx", b"a...", b"a\\u2026", b"ends in ", b"<sk-pr**"],
+)
+def test_two_cuts_anywhere_change_nothing(before: bytes) -> None:
+    key = KEYS["openai"]
+    for count in (4, 8):
+        text = before + key[-count:] + b" z"
+        whole = matcher(key).mask(text, "body")
+        for first in range(len(text) + 1):
+            for second in range(first, len(text) + 1):
+                stream = matcher(key).stream("body")
+                pieces = (text[:first], text[first:second], text[second:])
+                output = b"".join([*(stream.feed(piece) for piece in pieces), stream.finish()])
+                assert (output, stream.findings()) == whole, pieces
+
+
 def test_a_part_that_touches_a_whole_key_is_one_mark_of_a_whole_one() -> None:
     key = KEYS["openai"]
     output, findings = matcher(key).mask(b"<" + key[:20] + key + b">", "body")
@@ -191,6 +215,7 @@ def test_stretches_of_a_long_key_make_a_whole_one_together_only() -> None:
             assert [(found.detector, found.count) for found in stream.findings()] == [(detector, 1)], text
     assert both.detector_of(b"<" + short + b">", 1, 1 + len(short)) == "injected-secret"
     assert both.detector_of(b"<" + short[:20] + b">", 1, 21) == "partial_echo"
+    assert both.detector_of(b"<" + long + b">", 1, 60) == "injected-secret"
     assert both.detector_of(b"<" + short[-20:] + b">", 1, 21) == "partial_echo"
 
 
