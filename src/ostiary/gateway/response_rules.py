@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+from ostiary.gateway.bodies.choosing import is_stream_of_lines
 from ostiary.model.errors import GatewayRefusal, MaskingFailedError
 from ostiary.protocols.charsets import charset_is_readable
 from ostiary.protocols.codings import Decoder, UnreadableBody, decoder_for
@@ -41,7 +42,7 @@ def unmaskable(failure: MaskingFailedError) -> GatewayRefusal:
 def may_stream_events(content_type: bytes) -> bool:
     """Whether a body of this type is, or may turn out to be, a stream of events."""
     kind = content_type.partition(b";")[0].strip().lower()
-    return kind in (b"text/event-stream", b"text/plain", b"")
+    return kind in (b"text/event-stream", b"text/plain", b"") or is_stream_of_lines(content_type)
 
 
 def judge_status(head: ResponseHead, hides_key: bool) -> GatewayRefusal | None:

@@ -8,6 +8,7 @@ from ostiary.gateway.bodies import Body
 from ostiary.gateway.bodies.binary_body import BinaryBody
 from ostiary.gateway.bodies.form_body import FormBody
 from ostiary.gateway.bodies.json_body import JsonBody
+from ostiary.gateway.bodies.lines_body import LinesBody
 from ostiary.gateway.bodies.multipart_body import MultipartBody
 from ostiary.gateway.bodies.sse_body import SseBody
 from ostiary.gateway.bodies.text_body import TextBody
@@ -48,6 +49,7 @@ _ARCHIVE_TYPES = re.compile(
 _JSON_TYPES = re.compile(
     rb"application/(?:[a-z0-9.+-]+\+)?(?:json|x-ndjson|ndjson|jsonl|x-jsonlines|json-seq|jsonlines)"
 )
+_LINE_TYPES = re.compile(rb"application/(?:x-ndjson|ndjson|jsonl|x-jsonl|x-jsonlines|jsonlines|stream\+json)")
 _TEXT_TYPES = re.compile(
     rb"text/.*|application/(?:(?:[a-z0-9.-]+\+)?xml|(?:x-)?javascript|ecmascript|(?:x-)?yaml|toml|graphql|sql|x-sh|"
     rb"xhtml\+xml|rtf|x-patch|problem\+xml)|image/svg\+xml|message/.*"
@@ -68,6 +70,11 @@ def media_type(content_type: bytes) -> bytes:
 
 def is_event_stream(content_type: bytes) -> bool:
     return media_type(content_type) == _EVENT_STREAM
+
+
+def is_stream_of_lines(content_type: bytes) -> bool:
+    """Whether it says that it is one JSON document a line."""
+    return _LINE_TYPES.fullmatch(media_type(content_type)) is not None
 
 
 def body_for(
@@ -155,6 +162,8 @@ class _ByFirstBytes:
             return _OneAfterTheOther(JsonBody(masker), events) if is_json else events
         if first.startswith(_EVENT_STREAM_STARTS):
             return SseBody(masker, self._channels)
+        if is_json and _LINE_TYPES.fullmatch(kind) and not first.startswith(_WIDE_JSON_STARTS):
+            return _OneAfterTheOther(JsonBody(masker), LinesBody(masker, self._channels))
         if is_json:
             return AnyWidthBody(lambda: JsonBody(masker), masker, content_type)
         if kind.startswith(b"multipart/"):
