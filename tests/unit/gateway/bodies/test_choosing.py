@@ -127,7 +127,8 @@ def test_an_unnamed_body_is_text_when_it_begins_like_text() -> None:
     ("content_type", "data"),
     [
         (b"application/zip", b"anything"), (b"application/x-tar", b"anything"), (b"application/gzip; x", b"anything"),
-        (b"text/plain", b"PK\x03\x04rest"), (b"image/png", gzip.compress(b"x", mtime=0)), (b"", b"7z\xbc\xaf\x27\x1crest"),
+        (b"text/plain", b"PK\x03\x04rest"),
+        (b"image/png", gzip.compress(b"x", mtime=0)), (b"", b"7z\xbc\xaf\x27\x1crest"),
     ],
 )  # fmt: skip
 def test_archives_are_blocked_where_a_rule_says_so(content_type: bytes, data: bytes) -> None:

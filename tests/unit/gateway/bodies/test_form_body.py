@@ -13,6 +13,7 @@ EVERYWHERE = frozenset(Where)
 TEXTS = [
     MaskingRule("key", EVERYWHERE, pattern="sk-[a-z0-9]{8}"),
     MaskingRule("pair", EVERYWHERE, pattern="a b&é"),
+    MaskingRule("seen-text", EVERYWHERE, pattern="seen[0-9]", action=Action.REPORT),
     MaskingRule("password", EVERYWHERE, pattern=r"pass=(?P<value>[a-z0-9]{4,20})"),
 ]
 FIELDS = [
@@ -40,6 +41,7 @@ def through(form: bytes, engine: MaskingEngine = ENGINE, size: int = 10_000_000)
         (b"x=1&a=a+b%26%C3%A9", b"x=1&a=%5Bmasked%3Apair%5D"),
         (b"pass=hunter22&p%61ss=hunter22&pas=hunter22",
          b"pass=%5Bmasked%3Apassword%5D&p%61ss=%5Bmasked%3Apassword%5D&pas=hunter22"),
+        (b"a=%73een1+%41", b"a=%73een1+%41"),
         (b"a=sk-ab&b=cd1234", b"a=sk-ab&b=cd1234"),
     ],
 )  # fmt: skip

@@ -11,9 +11,13 @@ from ostiary.gateway.bodies import sse_channels
 from ostiary.gateway.bodies.sse_body import SseBody
 from ostiary.gateway.bodies.sse_channels import OPEN_CHANNELS_MAX
 from ostiary.masking.engine import MaskingEngine
+from ostiary.masking.fields import FieldPaths
 from ostiary.masking.injected import InjectedSecretMatcher
+from ostiary.masking.maskers import Edit, Flavour
+from ostiary.masking.placeholders import PlaceholderRestorer, Placeholders
 from ostiary.model.connection import AuthForm, AuthScheme
 from ostiary.model.errors import MaskingFailedError
+from ostiary.model.finding import Finding
 from ostiary.model.masking import MaskingRule, Where
 from ostiary.model.secret import Secret
 from ostiary.protocols.sse import EVENT_MAX_BYTES
@@ -34,6 +38,44 @@ WITH_CARDS = MaskingEngine([*RULES, MaskingRule("card", EVERYWHERE, detectors=("
 KINDS = load_catalog()
 KEY = "sk-abcd1234"
 MARK = "[masked:key]"
+
+
+class LastByteHeld:
+    """A masker that finds nothing and holds back one byte of every text."""
+
+    fields = FieldPaths(())
+
+    class Stream:
+        def __init__(self) -> None:
+            self.held = b""
+
+        @property
+        def held_bytes(self) -> int:
+            return len(self.held)
+
+        def feed(self, text: bytes) -> bytes:
+            text = self.held + text
+            self.held = text[-1:]
+            return text[:-1]
+
+        def finish(self) -> bytes:
+            rest, self.held = self.held, b""
+            return rest
+
+        def cut(self, text: bytes, final: bool) -> tuple[int, list[Edit]]:
+            raise TypeError("not for texts that are cut")
+
+    def suspects(self, view: bytes) -> bool:
+        return False
+
+    def stream(self, place: str, before: bytes = b"", flavour: Flavour = Flavour.TEXT) -> "LastByteHeld.Stream":
+        return self.Stream()
+
+    def replace_field(self, field: int, value: bytes, place: str) -> bytes | None:
+        return None
+
+    def findings(self) -> tuple[Finding, ...]:
+        return ()
 
 
 def sse(kind: str = "openai", engine: MaskingEngine = PREFIXED) -> SseBody:
@@ -179,6 +221,38 @@ def test_a_new_tool_call_at_the_same_index_is_a_new_text() -> None:
     assert through(tool("sk-ab", id="a") + tool("cd1234 ", id="")) == tool("", id="a") + tool(MARK + " ", id="")
 
 
+def test_the_item_is_told_wherever_its_member_stands() -> None:
+    def reversed_tool(arguments: str, call: str) -> bytes:
+        return event({"choices": [{"delta": {"tool_calls": [{"function": {"arguments": arguments}, "id": call}]}}]})
+
+    def copy(arguments: str) -> bytes:
+        return event({"choices": [{"delta": {"tool_calls": [{"function": {"arguments": arguments}}]}}]})
+
+    first, second = reversed_tool("sk-ab", "a"), reversed_tool("cd1234 ", "b")
+    assert through(first + second) == reversed_tool("", "a") + copy("sk-ab") + second
+
+
+def test_a_text_that_begins_before_its_item_is_named_goes_on() -> None:
+    assert through(tool("sk-ab") + tool("cd1234 ", id="a")) == tool("") + tool(MARK + " ", id="a")
+
+
+def test_a_copy_for_one_choice_does_not_end_another() -> None:
+    def both(first: str, second: object, finish: object) -> bytes:
+        ending = {"index": 1, "delta": {"content": second}, "finish_reason": finish}
+        return event({"choices": [{"index": 0, "delta": {"content": first}, "finish_reason": None}, ending]})
+
+    assert through(both("sk-ab", "x", "stop") + DONE) == both("", "x", "stop") + both("sk-ab", "", None) + DONE
+
+
+def test_what_passes_unread_belongs_to_the_text_that_runs() -> None:
+    """After events that differ in their text only, the text ends and another one begins."""
+    body = sse()
+    for piece in (chunk("a"), chunk("b"), chunk("c"), DONE):
+        assert body.feed(piece) == piece
+    assert body.feed(chunk("sk-ab")) == chunk("")
+    assert body.feed(DONE) == chunk("sk-ab") + DONE
+
+
 def test_several_pieces_of_one_text_in_an_event() -> None:
     def parts(*texts: str) -> bytes:
         content = [{"type": "text", "text": text} for text in texts]
@@ -255,6 +329,21 @@ def test_opaque_members_are_never_looked_at() -> None:
     assert json.loads(read_events(output)[0].data) == {
         "type": "content_block_delta", "index": 0, "note": MARK, "delta": {"signature": KEY, "text": f"{MARK}."},
     }  # fmt: skip
+
+
+def test_what_is_put_into_a_line_adds_no_line() -> None:
+    placeholders = Placeholders()
+    mark = placeholders.placeholder_for("email", b"a\r\nb\nid: 1").decode()
+    body = SseBody(PlaceholderRestorer(placeholders), KINDS["openai"].text_channels)
+    assert body.feed(f": {mark}\nid: {mark}\ndata: {mark}\n\n".encode()) == (
+        b": a b id: 1\nid: a b id: 1\ndata: a\ndata: b\ndata: id: 1\n\n"
+    )
+
+
+def test_what_looks_like_a_stand_in_is_left() -> None:
+    note = {f"x{number}": "\0\x07" + chr(number) + "\x07" for number in range(8)}
+    event_of = [event({**note, "note": f"{KEY} ", "choices": [{"delta": {"content": f"{KEY} "}}], **note})]
+    assert through(event_of[0]) == event_of[0].replace(KEY.encode(), MARK.encode())
 
 
 def test_what_stands_at_an_opaque_path_in_other_events_is_looked_at() -> None:
@@ -335,6 +424,20 @@ def test_text_is_found_in_json_that_strict_readers_refuse(odd: bytes) -> None:
     assert through(piece(b"sk-ab") + piece(b"cd1234 x")) == piece(b"") + piece(b"[masked:key] x")
 
 
+def test_a_text_that_cannot_be_written_back_is_refused() -> None:
+    """Under a key that readers take for another one than it is."""
+    with pytest.raises(MaskingFailedError):
+        sse().feed(b'data: {"\xed\xa0\xbd":{"text":"sk-ab"},"a":"\xff"}\n\n')
+
+
+def test_characters_are_whole_however_a_masker_lets_them_go() -> None:
+    body = SseBody(LastByteHeld(), KINDS["openai"].text_channels)
+    assert contents(body.feed(chunk("aé"))) == ["a"]
+    assert contents(body.feed(chunk("😀ß"))) == ["é😀"]
+    assert contents(body.feed(chunk("\ud83d x") + DONE)) == ["ß\ud83d ", "x"]
+    assert contents(body.feed(chunk("é") + DONE)) == ["", "é"]
+
+
 def test_half_surrogate_pairs_come_out_as_they_went_in() -> None:
     stream = (
         b'data: {"choices":[{"index":0,"delta":{"content":"\\ud83d"}}]}\n\n'
@@ -366,6 +469,7 @@ def test_json_inside_arguments_is_looked_at_as_it_will_be_read() -> None:
         (r'{"p\u0061ss" : "hunter22x"}', r'{"p\u0061ss" : "[masked:password]"}'),
         (r'{"pair":"\u00e9\ud83d\ude00\n\"x"}', '{"pair":"[masked:pair]"}'),
         (r'{"clean":"\u00e9\/ \n"} ', r'{"clean":"\u00e9\/ \n"} '),
+        ('{"sk-abcd1234":"x"}', '{"[masked:key]":"x"}'),
         ("no JSON sk-abcd1234 ", "no JSON [masked:key] "),
     ],
 )
@@ -424,8 +528,9 @@ def test_too_many_texts_at_once_are_refused() -> None:
 def test_texts_that_ended_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse_channels, "OPEN_CHANNELS_MAX", 20)
     body = sse()
+    monkeypatch.setattr(sse_channels, "KEPT_MAX_BYTES", 50_000)
     for index in range(50):
-        body.feed(chunk("sk-ab", index))
+        body.feed(chunk("sk-ab", index, pad="x" * 10_000))
         assert contents(body.feed(chunk("cd1234", index, "stop"))) == [MARK]
 
 
