@@ -787,14 +787,14 @@ def test_A31_what_a_replaced_configuration_held_is_given_back(masked: Masked) ->
     """Rules, and matchers of secrets, as often as they are replaced."""
     scene = masked.scene
     before = 0
-    for number in range(6):
+    for number in range(5):
         name = scene.also("changing", auth={"header": f"X-Key-{number}"})
         masked.rules(
             {"detectors": ["email"], "where": ["response"]}, {"pattern": f"abcd{number}", "where": ["response"]}
         )
         reply = scene.say(request("GET", f"/{name}/x", [scene.bearer]))
         assert reply.status == 200
-        if number == 2:
+        if number == 1:
             before = scene.installation.resident_bytes()
     grown = scene.installation.resident_bytes() - before
     assert grown < 16 << 20, f"grew by {grown >> 20} MiB"
@@ -802,7 +802,7 @@ def test_A31_what_a_replaced_configuration_held_is_given_back(masked: Masked) ->
 
 def test_A32_an_endless_body_with_all_rules_on(masked: Masked) -> None:
     scene, token = masked.scene, masked.values.token
-    masked.rules({"detectors": [*BUILT_IN, "ip-address", "national-id"], "where": ["response", "recording"]})
+    masked.rules({"detectors": BUILT_IN, "where": ["response", "recording"]})
     words = "and some more words to read, none of which says anything to anybody " * 5
     line = json.dumps({"delta": {"text": words}, "usage": 12}).encode() + b"\n"
     found = line.replace(b"anybody", token.encode(), 1)
@@ -814,7 +814,8 @@ def test_A32_an_endless_body_with_all_rules_on(masked: Masked) -> None:
     }
 
     def check(_: str, content_type: bytes) -> None:
-        block, blocks = kinds[content_type], 50 if content_type == SSE else 100
+        block = kinds[content_type]
+        blocks = 200 if content_type == b"application/octet-stream" else 80
 
         def endless(_: object) -> Iterator[bytes]:
             yield b"HTTP/1.1 200 OK\r\nContent-Type: " + content_type + b"\r\n\r\n"
@@ -829,13 +830,13 @@ def test_A32_an_endless_body_with_all_rules_on(masked: Masked) -> None:
         with scene.client() as client:
             client._witness = None
             client.send(scene.raw())
-            while piece := client.some(8.0):
+            while not tail.endswith(b"\r\n0\r\n\r\n") and (piece := client.some(8.0)):
                 assert token.encode() not in tail + piece
-                tail = piece[-100:]
+                tail = (tail + piece)[-100:]
                 received += len(piece)
         assert received > 0.9 * len(block) * blocks, received
         grown = scene.installation.resident_bytes() - before
-        assert grown < 12 << 20, f"grew by {grown >> 20} MiB"
+        assert grown < 6 << 20, f"grew by {grown >> 20} MiB"
 
     each({content_type.decode(): content_type for content_type in kinds}, check)
 
