@@ -158,16 +158,16 @@ def test_a_whole_key_is_not_a_part() -> None:
         ]
 
 
-def test_a_whole_key_that_ends_like_a_filler_is_not_a_part() -> None:
-    key = b"Zq8Rm3Xw7Kd2Vt9Lb4--xx"
-    output, findings = matcher(key).mask(b"<" + key + b">", "body")
-    assert output == b"<" + MARK + b">"
-    assert [found.detector for found in findings] == ["injected-secret"]
+def test_a_whole_key_with_a_filler_in_it_is_not_a_part() -> None:
+    for key in (b"Zq8Rm3Xw7Kd2Vt9Lb4--xx", b"Zq8Rm3Xw7--Vt9Lb4Nc", b"Zq8__-Rm3Xw7Vt9Lb4"):
+        output, findings = matcher(key).mask(b"<" + key + b">", "body")
+        assert output == b"<" + MARK + b">"
+        assert [found.detector for found in findings] == ["injected-secret"]
 
 
 @pytest.mark.parametrize(
     "before",
-    [b"a%20", b"a\\u0022", b"a\\n", b"xxx", b"a...", b"a\\u2026", b"ends in ", b"<sk-pr**"],
+    [b"a%20", b"a\\u0022", b"a\\n", b"xxx", b"a...", b"a\\u2026", b"ends in ", b"<sk-pr**", b"<sk- ** "],
 )
 def test_two_cuts_anywhere_change_nothing(before: bytes) -> None:
     key = KEYS["openai"]
@@ -180,6 +180,13 @@ def test_two_cuts_anywhere_change_nothing(before: bytes) -> None:
                 pieces = (text[:first], text[first:second], text[second:])
                 output = b"".join([*(stream.feed(piece) for piece in pieces), stream.finish()])
                 assert (output, stream.findings()) == whole, pieces
+
+
+def test_escapes_before_an_ending_are_not_taken_apart() -> None:
+    for escape, inside in ((b"%20", b"20"), (b"\\n", b"n"), (b"\\u0022", b"u0022"), (b"%2F", b"2F")):
+        key = b"Zq8Rm3Xw7" + inside + b"Vt9Lb4Nc"
+        assert masked(key, b"a" + escape + b"Vt9Lb4Nc!") == b"a" + escape + MARK + b"!"
+        assert masked(key, b"a/" + inside + b"Vt9Lb4Nc!") == b"a/" + MARK + b"!"
 
 
 def test_a_part_that_touches_a_whole_key_is_one_mark_of_a_whole_one() -> None:
