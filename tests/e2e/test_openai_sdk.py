@@ -1,11 +1,10 @@
 """The official `openai` SDK, unchanged: the two ways differ by the base URL and the key only."""
 
 import time
-from itertools import pairwise
 
 import openai
 import pytest
-from doors import HAIKU, SLOW_WORDS, Door, Wires, say
+from doors import HAIKU, SLOW_WORDS, Door, Wires, each_arrives_before_the_next, say
 from house import SENTENCE, Keys, Ostiary
 
 MODEL = "gpt-5.4-mini"
@@ -32,14 +31,9 @@ def test_streamed_chat_arrives_whole_and_in_order(openai_door: Door) -> None:
 
 def test_every_delta_arrives_before_the_next_is_sent(openai_door: Door) -> None:
     stream = client(openai_door).chat.completions.create(model=MODEL, messages=say("speak slowly"), stream=True)
-    arrivals = {}
-    for chunk in stream:
-        if text := chunk.choices[0].delta.content:
-            arrivals[text] = time.monotonic()
-    sent = {text: openai_door.back.moment_of(f'"content":"{text}"'.encode()) for text in arrivals}
-    words = list(arrivals)
-    assert "".join(words) == "".join(SLOW_WORDS)
-    assert all(arrivals[earlier] < sent[later] for earlier, later in pairwise(words))
+    arrivals = [(chunk.choices[0].delta.content or "", time.monotonic()) for chunk in stream]
+    assert "".join(text for text, _ in arrivals) == "".join(SLOW_WORDS)
+    each_arrives_before_the_next(arrivals, openai_door.back.texts("content"))
 
 
 def test_responses_stream_ends_with_the_whole_text(openai_door: Door) -> None:
