@@ -23,10 +23,10 @@ from ostiary.masking.fillers import (
     FILLER,
     FILLER_SIGNS,
     SPACE,
-    WORD,
     ends_word,
     follows_filler,
     follows_telling_words,
+    may_start_word,
     places_to_begin,
     starts_word,
 )
@@ -129,10 +129,8 @@ class Ending:
 
     def may_be_cut(self, text: bytes) -> bool:
         """Whether the text, which ends with one of `codes`, may end within an ending."""
-        if len(text) > ESCAPE_BYTES and text[-2] in WORD and (text[-2] * 31 + text[-1]) % _PAIRS not in self._pairs:
-            before = text[-ESCAPE_BYTES - 1 : -1]
-            if b"%" not in before and b"\\" not in before and before[-3:] not in (b"xxx", b"XXX"):
-                return False
+        if not may_start_word(text) and (text[-2] * 31 + text[-1]) % _PAIRS not in self._pairs:
+            return False
         return self._cut_gate.find(text, max(0, len(text) - self.longest - ESCAPE_BYTES))[0] >= 0
 
     def at(self, text: bytes, start: int, sign_at: int, upto: int) -> Span:

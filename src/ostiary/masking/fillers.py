@@ -1,6 +1,6 @@
 """What stands for the part of a credential that is not shown: stars, dots, bullets, an ellipsis, a bracketed word."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ostiary.masking.pieces import (
     Piece,
@@ -118,14 +118,27 @@ def _is_hex(text: bytes, start: int, end: int) -> bool:
     return end <= len(text) and all(code in _HEX for code in text[start:end])
 
 
-def places_to_begin(text: bytes, first: int, last: int) -> Sequence[int]:
-    """The places from `first` to `last` at which a word starts or a filler may have ended."""
-    places = {first}
+def may_start_word(text: bytes) -> bool:
+    """Whether a word may start at the last byte, whatever stands before the text."""
+    if len(text) == 1:
+        return True
+    before = text[-2]
+    if before not in WORD or before in _X:
+        return True
+    if before not in _HEX and before not in _ENDS_ESCAPE:
+        return False
+    return len(text) == 2 or text[-3] == _BACKSLASH or text[-3] in _HEX
+
+
+def places_to_begin(text: bytes, first: int, last: int) -> Iterator[int]:
+    """`first`, and the places up to `last` at which a word starts or a filler may have ended."""
+    yield first
+    places: set[int] = set()
     begin, end = _BREAK.find_within(text, max(0, first - ESCAPE_BYTES), last)
     while begin >= 0:
         places.update((begin + 1, end))
         begin, end = _BREAK.find_within(text, begin + 1, last)
-    return sorted(place for place in places if first <= place <= last)
+    yield from sorted(place for place in places if first < place <= last)
 
 
 def ends_word(text: bytes, place: int) -> bool:

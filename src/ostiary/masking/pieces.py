@@ -60,11 +60,11 @@ def _after(rest: Piece, first: Piece) -> Piece:
 
 
 def loosely_in_turn(pieces: Sequence[Piece]) -> Piece:
-    """The same for pieces of which the first is never empty; its beginnings match a little more, so that each piece
-    stands in them once."""
+    """The same; its beginnings match a little more behind the first piece, so that the others stand in them once."""
+    first, *others = pieces
     return Piece(
         b"".join(piece.full for piece in pieces),
-        pieces[0].beginnings + b"".join(b"(?:%b)?" % piece.beginnings for piece in pieces[1:]),
+        b"(?:%b%b|%b)" % (first.full, b"".join(b"(?:%b)?" % piece.beginnings for piece in others), first.beginnings),
         sum(piece.longest for piece in pieces),
     )
 
