@@ -419,6 +419,18 @@ def test_A09_lying_content_types(scene: Scene) -> None:
     each({f"{kind!r} {name}": (kind, start) for kind in types for name, start in starts.items()}, check)
 
 
+@pytest.mark.parametrize("content_type", [b"application/json", b"application/octet-stream", b"text/html", b"x/y"])
+def test_A09_lying_content_types_one_character_an_event(scene: Scene, content_type: bytes) -> None:
+    """Without any masking rule, too."""
+    form = FORMS["openai chat"]
+    stream = b"".join(written(form.events([*f"say {scene.key}."])))
+    for pieces in ([stream], [stream[:2], stream[2:]]):
+        reply = asked(scene, form, chunked(pieces, content_type=content_type))
+        text = joined(form, reply.body)
+        assert scene.key not in text
+        assert text == f"say {MARK.decode()}."
+
+
 LINES = b"application/x-ndjson"
 
 
@@ -443,6 +455,16 @@ def test_A08_key_split_over_lines_of_json(scene: Scene, content_type: bytes) -> 
         must_be_masked_in_pieces(text, scene.key)
 
     each(forms, check)
+
+
+def test_A08_key_one_character_a_line_with_white_space_of_json(scene: Scene) -> None:
+    """A CR within a line is white space there; to an event stream it would be a line end."""
+    lines = [b'{"response":\r"%b", "done":\rfalse}\n' % character.encode() for character in f"say {scene.key}."]
+    scene.upstream.script = [chunked([*lines, b'{"response": "", "done": true}\n'], content_type=LINES)]
+    reply = scene.ask()
+    text = "".join(json.loads(line)["response"] for line in reply.body.split(b"\n") if line)
+    assert scene.key not in text
+    assert MARK.decode() in text
 
 
 def test_A08_key_one_character_a_line_of_json(scene: Scene) -> None:

@@ -4,14 +4,14 @@ values put back that a request had placeholders for."""
 from collections.abc import Iterator
 
 from ostiary.gateway.bodies import Body
-from ostiary.gateway.masks import masker_for_channels
+from ostiary.gateway.bodies.choosing import may_be_event_stream
+from ostiary.gateway.masks import RouteMasks, masker_for_channels
 from ostiary.gateway.response_rules import body_decoder, may_stream_events
 from ostiary.gateway.state import Exchange
 from ostiary.gateway.unwrapping import Unwrapper, looks_plain
 from ostiary.masking.engine import Masker
-from ostiary.masking.injected import InjectedSecretStream
+from ostiary.masking.injected import InjectedSecretMatcher, InjectedSecretStream
 from ostiary.masking.placeholders import PlaceholderRestorer
-from ostiary.model.errors import MaskingFailedError
 from ostiary.model.finding import Finding
 from ostiary.model.masking import Action
 from ostiary.protocols.codings import Decoder
@@ -29,6 +29,7 @@ class Cleaning:
         "_plain",
         "_ratio_max",
         "_restoring",
+        "_sniffed",
         "_stream",
         "_unwrapper",
         "gathers",
@@ -48,6 +49,7 @@ class Cleaning:
         self._stream: InjectedSecretStream | None = None
         self._body: Body | None = None
         self._restoring: Body | None = None
+        self._sniffed: tuple[RouteMasks, InjectedSecretMatcher] | None = None
         self.masker: Masker | None = None
         self.gathers = False
         if route is None:
@@ -62,6 +64,8 @@ class Cleaning:
         elif injected is not None and may_stream_events(head.content_type):
             self.masker = masker_for_channels(injected)
             self._body = route.masks.body(self.masker, head.content_type)
+        elif injected is not None:
+            self._sniffed = (route.masks, injected)
         if placeholders is not None and not placeholders.is_empty:
             self._restoring = route.masks.body(PlaceholderRestorer(placeholders), head.content_type)
 
@@ -109,17 +113,20 @@ class Cleaning:
         """A plain body that is all there. Raises `MaskingFailedError`."""
         if self._armed is not None and self._armed.guardian.matcher.candidate(body, 0)[0] >= 0:
             return self.clean(body) + self.rest()
-        return self._by_rules(body) + self._by_rules(None) if self._body is not None else body
+        self._begin(body)
+        return self._body.feed(body) + self._body.finish() if self._body is not None else body
 
     def clean(self, piece: bytes) -> bytes:
         """Raises `MaskingFailedError`."""
         if not piece:
             return piece
+        if self._sniffed is not None:
+            self._begin(piece)
         if self._armed is not None:
             if self._stream is None:
                 self._stream = self._armed.guardian.matcher.stream("body")
             piece = self._stream.feed(piece)
-        return self._by_rules(piece) if self._body is not None and piece else piece
+        return self._body.feed(piece) if self._body is not None and piece else piece
 
     def rest(self) -> bytes:
         """What is still held back, when the body is over. Raises `UnreadableBody`, `MaskingFailedError`."""
@@ -127,17 +134,15 @@ class Cleaning:
         held = self._stream.finish() if self._stream is not None else b""
         if self._body is None:
             return last + held
-        return last + (self._by_rules(held) if held else b"") + self._by_rules(None)
+        return last + (self._body.feed(held) if held else b"") + self._body.finish()
 
-    def _by_rules(self, piece: bytes | None) -> bytes:
-        """None asks for the rest."""
-        assert self._body is not None
-        try:
-            return self._body.finish() if piece is None else self._body.feed(piece)
-        except MaskingFailedError:
-            raise
-        except Exception:  # noqa: BLE001 - whatever breaks in a detector, nothing that it did not see may pass
-            raise MaskingFailedError("A detector failed.") from None
+    def _begin(self, first: bytes) -> None:
+        """An event stream may come under the name of any type."""
+        sniffed, self._sniffed = self._sniffed, None
+        if sniffed is not None and may_be_event_stream(first):
+            masks, injected = sniffed
+            self.masker = masker_for_channels(injected)
+            self._body = masks.body(self.masker, self._head.content_type)
 
     # -- with what was put away
 

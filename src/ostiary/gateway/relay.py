@@ -82,14 +82,7 @@ class Relay:
         if refusal is not None:
             self._give_up(refusal)
             return
-        try:
-            cleaning = self._cleaning = Cleaning(exchange, head, self._settings.decoded_ratio_max)
-        except UnreadableBody:
-            self._give_up(unreadable("its content coding is not supported."))
-            return
-        except MaskingFailedError as failure:
-            self._give_up(unmaskable(failure))
-            return
+        cleaning = self._cleaning = Cleaning(exchange, head, self._settings.decoded_ratio_max)
         self._gathered = [] if cleaning.gathers else None
         self._head = head
         exchange.status = head.status
@@ -133,18 +126,11 @@ class Relay:
 
     def _relay_whole(self, cleaning: Cleaning, body: bytes) -> None:
         """Send head and body at once, with the true Content-Length of what is left after masking."""
-        try:
-            if cleaning.is_plain(body[:1]):
-                # The usual case: nothing to decode, nothing to wait for.
-                content = cleaning.clean_whole(body)
-            else:
-                content = b"".join([cleaning.clean(piece) for piece in cleaning.pieces(body)]) + cleaning.rest()
-        except UnreadableBody:
-            self._give_up(unreadable("its body does not decode."))
-            return
-        except MaskingFailedError as failure:
-            self._give_up(unmaskable(failure))
-            return
+        if cleaning.is_plain(body[:1]):
+            # The usual case: nothing to decode, nothing to wait for.
+            content = cleaning.clean_whole(body)
+        else:
+            content = b"".join([cleaning.clean(piece) for piece in cleaning.pieces(body)]) + cleaning.rest()
         self._deliver(content)
 
     def _deliver(self, content: bytes) -> None:
@@ -207,22 +193,15 @@ class Relay:
 
     def _pump(self, cleaning: Cleaning, pieces: Iterator[bytes]) -> None:
         """Mask and send pieces until they end or the client reads too slowly; then the rest waits undecoded."""
-        try:
-            for piece in pieces:
-                output = cleaning.clean(piece)
-                if output:
-                    self._send(cleaning, output)
-                if self._over:
-                    return
-                if self._paused:
-                    self._pending = pieces
-                    return
-        except UnreadableBody:
-            self._give_up(unreadable("its body does not decode."))
-            return
-        except MaskingFailedError as failure:
-            self._give_up(unmaskable(failure))
-            return
+        for piece in pieces:
+            output = cleaning.clean(piece)
+            if output:
+                self._send(cleaning, output)
+            if self._over:
+                return
+            if self._paused:
+                self._pending = pieces
+                return
         self._pending = None
         if self._ended:
             self._end()
@@ -276,14 +255,7 @@ class Relay:
         cleaning = self._cleaning
         if self._over or cleaning is None:
             return
-        try:
-            rest = cleaning.rest()
-        except UnreadableBody:
-            self._give_up(unreadable("its body ends too early."))
-            return
-        except MaskingFailedError as failure:
-            self._give_up(unmaskable(failure))
-            return
+        rest = cleaning.rest()
         if self._gathered is not None:
             rest = b"".join([*self._gathered, rest])
         if not self._head_sent:
@@ -368,10 +340,14 @@ class Relay:
         self._done(exchange, self._upstream, None)
 
     def _break_off(self, failure: Exception) -> None:
-        """What was not expected to fail: a rule blocks what stands in the head, or a detector or we have a defect."""
-        self._give_up(
-            unmaskable(failure if isinstance(failure, MaskingFailedError) else MaskingFailedError("A detector failed."))
-        )
+        """The answer cannot be read or made safe, or a detector or we have a defect."""
+        match failure:
+            case UnreadableBody():
+                self._give_up(unreadable("its body, or the coding around it, does not decode."))
+            case MaskingFailedError():
+                self._give_up(unmaskable(failure))
+            case _:
+                self._give_up(unmaskable(MaskingFailedError("A detector failed.")))
 
     def _give_up(self, refusal: GatewayRefusal) -> None:
         """Answer with the refusal while nothing has been sent; afterwards only a cut connection tells the truth."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Protocol
 
 from ostiary.masking import actions
@@ -293,7 +293,7 @@ def _format_source(row: Format) -> Source:
     )
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _whole(pattern: str) -> Program:
     compiled = cached_pattern(pattern, False, None, None, None)
     tail = byte_class(compiled.tail) + b"*" if compiled.tail else b""

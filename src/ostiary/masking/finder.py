@@ -125,15 +125,8 @@ class Finder:
             return length
         # Cheaper than to know it exactly: what only introduces a value may begin in the last few bytes.
         restart = max(start, length - PREFIX_MAX_BYTES + 1) if self._introduces else length
-        look_from = max(start, length - self._longest_prefixed)
-        for number, end in self._places.scan(window[look_from:]):
-            source, count, _ = self._prefixed[number]
-            place = look_from + end - count
-            if source.may_begin(window, place):
-                if source.earliest_value(window, place) < length:
-                    return -1
-                restart = min(restart, place)
-        return restart
+        begun = self._begun(window, start)
+        return -1 if begun.value < length else min(restart, begun.begin)
 
     def decide(self, window: bytes, start: int, final: bool) -> "Decision":
         """What was found from `start` on, by where its match began. At least one byte stands before `start`."""
@@ -166,7 +159,7 @@ class Finder:
 
     def _searches(self, window: bytes, start: int, final: bool) -> list["_Search"]:
         fired = [self._sources[number] for number in self._triggers.fired(window, start)]
-        prefixed = {source: [] for source in fired if source.pattern.prefixes}  # type: dict[Source, list[int]]
+        prefixed: dict[Source, list[int]] = {source: [] for source in fired if source.pattern.prefixes}
         if prefixed:
             for number, end in self._places_of(prefixed).scan(window[start:]):
                 source, count, _ = self._prefixed[number]
@@ -199,11 +192,17 @@ class Finder:
                 begin = min(begin, place)
                 if not introduces:
                     value = min(value, place)
+        begun = self._begun(window, start)
+        return _Pending(min(begin, begun.begin), min(value, begun.value))
+
+    def _begun(self, window: bytes, start: int) -> "_Pending":
+        """The same, of what has its whole prefix in the window."""
+        begin = value = length = len(window)
         look_from = max(start, length - self._longest_prefixed)
         for number, end in self._places.scan(window[look_from:]):
             source, count, _ = self._prefixed[number]
             place = look_from + end - count
-            if (place < begin or place < value) and source.may_begin(window, place):
+            if source.may_begin(window, place):
                 begin = min(begin, place)
                 value = min(value, source.earliest_value(window, place))
         return _Pending(begin, value)
@@ -331,8 +330,10 @@ class _InjectedSearch(_Search):
     def take(self) -> Found | None:
         start, end = self.start, self.end
         self._seek(start + 1)
-        if end == len(self._window) and not self._matcher.is_telling(self._window, start, False):
-            return None
+        if end == len(self._window):
+            end = self._matcher.final_end(self._window, start, False)
+            if end < 0:
+                return None
         return Found(None, start, end, injected=self._matcher.detector_of(self._window, start, end))
 
     def _seek(self, place: int) -> None:

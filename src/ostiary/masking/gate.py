@@ -1,11 +1,15 @@
 """The first look at a text: which patterns may be in it at all, with Vectorscan, for any number of patterns at once."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import hyperscan
 
 from ostiary.model.errors import OperatorError
+
+_KEPT = 64
+"""So many databases stay compiled."""
 
 
 class GateRow(NamedTuple):
@@ -24,7 +28,7 @@ class Gate:
     def __init__(self, rows: Sequence[GateRow]) -> None:
         """Raises `OperatorError` when an expression is refused."""
         common = hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_SINGLEMATCH
-        self._scan = _compiled(rows, common)
+        self._scan = _compiled(tuple(rows), common)
 
     def scan(self, text: bytes) -> list[int]:
         """The identities of what matches, in no order and perhaps more than once; empty nearly always."""
@@ -40,7 +44,7 @@ class PlaceGate:
     __slots__ = ("_scan",)
 
     def __init__(self, rows: Sequence[GateRow]) -> None:
-        self._scan = _compiled([row._replace(expression=_quoted(row.expression)) for row in rows], 0)
+        self._scan = _compiled(tuple(row._replace(expression=_quoted(row.expression)) for row in rows), 0)
 
     def scan(self, text: bytes) -> list[tuple[int, int]]:
         """(identity, end) of every occurrence."""
@@ -65,7 +69,9 @@ def _quoted(literal: bytes) -> bytes:
 _Scan = Callable[[bytes, Callable[..., None], int, object], object]
 
 
-def _compiled(rows: Sequence[GateRow], common: int) -> _Scan | None:
+@lru_cache(maxsize=_KEPT)
+def _compiled(rows: tuple[GateRow, ...], common: int) -> _Scan | None:
+    """Compiling takes up to a second: rules that look for the same share it, also when the configuration changes."""
     if not rows:
         return None
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)

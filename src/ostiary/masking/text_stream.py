@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ostiary.masking.actions import mark
 from ostiary.masking.finder import Finder, Found
 from ostiary.masking.maskers import Edit
 from ostiary.masking.sources import HISTORY_BYTES
@@ -33,6 +34,8 @@ Raises `MaskingBlockedError`."""
 Count = Callable[[Found, Action, str, int, int, bytes], None]
 """(found, action, place, where its value begins in the text, its length, the value as far as it is kept): called once
 for each finding, when its length is known."""
+
+_NEED_ALL = frozenset({Action.PLACEHOLDER, Action.SEAL})
 
 STRICTEST_FIRST = {action: rank for rank, action in enumerate(Action)}
 
@@ -160,7 +163,7 @@ class MaskingStream:
         tail: _Span | None = None
         for each in found:
             value = b"" if each.tail else window[each.start : each.end]
-            verdict = self._judge(each, value, self._place)
+            verdict = self._verdict_on(each, value[:KEPT_TAIL_BYTES], len(value))
             if verdict is None or each.end + to_text <= 0:
                 continue
             span = _Span(max(each.start + to_text, 0), each.end + to_text, verdict, each, value)
@@ -184,6 +187,14 @@ class MaskingStream:
         self._held = window[restart:]
         self._held_from += restart - start
         self._before = window[max(0, restart - HISTORY_BYTES) : restart]
+
+    def _verdict_on(self, found: Found, kept: bytes, length: int) -> Verdict | None:
+        """What is not kept as a whole can neither be an exception nor be put back: a mark stands for it."""
+        verdict = self._judge(found, kept, self._place)
+        if length > len(kept) and (verdict is None or verdict.action in _NEED_ALL):
+            label = found.source.label if found.source is not None else found.injected
+            return Verdict(Action.REPLACE if verdict is None else verdict.action, mark(label))
+        return verdict
 
     # -- spans
 
@@ -245,7 +256,7 @@ class MaskingStream:
         replacement = b""
         if closed or final:
             self._tail = None
-            verdict = self._judge(tail.found, tail.kept, self._place)
+            verdict = self._verdict_on(tail.found, tail.kept, tail.length)
             if verdict is not None:
                 self._count(tail.found, verdict.action, self._place, tail.start, tail.length, tail.kept)
             if not tail.shown:

@@ -7,12 +7,12 @@ stand for themselves. A lone surrogate becomes the three bytes that UTF-8 would 
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 import orjson
 
 PathSteps = tuple[str | int, ...]
-Span = tuple[int, int]
+"""Keys and indexes, outermost first."""
 
 _HEX = rb"[0-9a-fA-F]"
 _HIGH = rb"u[dD][89abAB]%b{2}" % _HEX
@@ -43,10 +43,6 @@ _ESCAPED = {
     **{bytes((code,)): b"\\u%04x" % code for code in range(0x20)},
     **{plain: escape for escape, plain in _SIMPLE.items() if plain != b"/"},
 }
-_TOKEN = re.compile(
-    rb"(?s)[ \t\r\n]*+(?:"
-    rb'(?P<string>"[^"\\]*+(?:\\.[^"\\]*+)*+")(?P<colon>[ \t\r\n]*+:)?|(?P<sign>[{}\[\],])|[^ \t\r\n"{}\[\],:]++)'
-)
 
 
 def decode_string(raw: bytes) -> bytes:
@@ -214,46 +210,3 @@ def splice(raw: bytes, edits: Iterable[tuple[int, int, bytes]]) -> bytes:
         written = end
     parts.append(raw[written:])
     return b"".join(parts)
-
-
-def locate(document: bytes, paths: Collection[PathSteps]) -> dict[PathSteps, Span]:
-    """Where the string values at `paths` (keys and indexes) stand, quotes included. Of doubled keys the last counts,
-    as parsers take it. A path that leads to no string is missing; so are all in what is not JSON at all."""
-    wanted = frozenset(paths)
-    leading = {path[:length] for path in wanted for length in range(len(path) + 1)}
-    found: dict[PathSteps, Span] = {}
-    outer: list[tuple[PathSteps | None, int]] = []
-    here: PathSteps | None = None  # of the innermost object or list, None where no path leads through
-    index = -1  # in a list
-    path: PathSteps | None = ()  # of the value that comes next
-    at = 0
-    for token in _TOKEN.finditer(document):
-        if token.start() != at:
-            return {}
-        at = token.end()
-        sign = token["sign"]
-        if sign is None:
-            if token["colon"] is not None:
-                path = _along(here, decode_string(token["string"][1:-1]).decode(errors="replace"), leading)
-                found = {place: span for place, span in found.items() if path is None or place[: len(path)] != path}
-                continue
-            if path in wanted and token["string"] is not None:
-                found[path] = token.span("string")
-        elif sign == b"{" or sign == b"[":
-            outer.append((here, index))
-            here, index = path, 0 if sign == b"[" else -1
-        elif sign == b",":
-            index += index >= 0
-        elif outer:
-            here, index = outer.pop()
-        if not outer:
-            return found
-        path = _along(here, index, leading) if index >= 0 else None
-    return {}
-
-
-def _along(here: PathSteps | None, step: str | int, leading: Collection[PathSteps]) -> PathSteps | None:
-    """The path one step on, if any that is looked for leads there."""
-    if here is None or (*here, step) not in leading:
-        return None
-    return (*here, step)

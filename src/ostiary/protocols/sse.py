@@ -17,7 +17,6 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 DATA = b"data"
 EVENT = b"event"
 ID = b"id"
-RETRY = b"retry"
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _EVENT_END = re.compile(rb"\n(?:\n|\r\n?)|\r(?:\r\n?|\n(?:\n|\r\n?))")

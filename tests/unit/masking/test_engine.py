@@ -161,6 +161,19 @@ def test_an_exception_holds_for_a_value_without_end_too() -> None:
     assert out == b"ACME-00000000 [masked:ids] "
 
 
+def test_a_value_too_long_to_be_kept_is_neither_an_exception_nor_a_placeholder() -> None:
+    kept = Placeholders()
+    rules = (rule("a", pattern="AAA-[0-9]+"), rule("b", Action.PLACEHOLDER, pattern="BBB-[0-9]+"))
+    exemptions = {"a": (Exemption("The sandbox.", matching="AAA-0+"),)}
+    text = b"AAA-" + b"0" * 20_000 + b" BBB-" + b"1" * 20_000 + b" end"
+    for step in (999, len(text)):
+        masker = MaskingEngine(rules, KEY).masker(exemptions=exemptions, substitutes=kept)
+        stream = masker.stream("body")
+        out = b"".join([stream.feed(text[at : at + step]) for at in range(0, len(text), step)]) + stream.finish()
+        assert out == b"[masked:a] [masked:b] end"
+    assert kept.is_empty
+
+
 # -- context, headers, the injected secret
 
 

@@ -9,7 +9,6 @@ from ostiary.protocols.json_text import (
     blanked,
     decode_string,
     encode_string,
-    locate,
     splice,
     unfinished,
     view,
@@ -119,50 +118,3 @@ def test_what_the_border_cuts_off_waits(raw: bytes, waits: bytes) -> None:
 def test_splicing_replaces_the_stretches() -> None:
     assert splice(b"abcdef", [(1, 2, b"XX"), (2, 4, b""), (6, 6, b"!")]) == b"aXXef!"
     assert splice(b"abc", []) == b"abc"
-
-
-DOCUMENT = rb"""
-{"id": "x", "choices" : [ {"delta": {"content": "one\"\\", "role":null}, "n": 1.5},
- {"d\u0065lta": {"content": "two"}} ], "note": "content", "deep": [[["in"]]]}
-"""
-
-
-def found(document: bytes, *paths: tuple[str | int, ...]) -> dict[tuple[str | int, ...], bytes]:
-    return {path: document[start:end] for path, (start, end) in locate(document, paths).items()}
-
-
-def test_values_are_located_by_path() -> None:
-    assert found(
-        DOCUMENT,
-        ("choices", 0, "delta", "content"),
-        ("choices", 1, "delta", "content"),
-        ("choices", 0, "delta", "role"),
-        ("note",),
-        ("deep", 0, 0, 0),
-        ("choices",),
-        ("content",),
-    ) == {
-        ("choices", 0, "delta", "content"): rb'"one\"\\"',
-        ("choices", 1, "delta", "content"): b'"two"',
-        ("note",): b'"content"',
-        ("deep", 0, 0, 0): b'"in"',
-    }
-    assert found(b'"alone"', ()) == {(): b'"alone"'}
-
-
-def test_of_doubled_keys_the_last_counts() -> None:
-    assert found(b'{"a":"x","a":"y"}', ("a",)) == {("a",): b'"y"'}
-    assert found(b'{"a":"x","a":null}', ("a",)) == {}
-    assert found(b'{"a":{"b":"x"},"a":{"c":"y"}}', ("a", "b"), ("a", "c")) == {("a", "c"): b'"y"'}
-    assert found(b'{"a":{"b":"x"},"b":1,"a":7}', ("a", "b")) == {}
-
-
-@pytest.mark.parametrize("document", [b"", b"}", b'{"a":"x"', b'{"a":"x', b'"', b"data", b'{"a"::"x"}', b'{"a"x":"y"}'])
-def test_nothing_is_located_in_what_is_not_json(document: bytes) -> None:
-    assert locate(document, [("a",)]) == {}
-
-
-def test_depth_and_size_do_not_matter() -> None:
-    deep = b"[" * 10_000 + b'"x"' + b"]" * 10_000
-    assert locate(b'{"a":' + deep + b',"b":"c"}', [("b",)]) == {("b",): (20_013, 20_016)}
-    assert locate(b'{"' + b"k" * 1_000_000 + b'":1,"a":"b"}', [("a",)])

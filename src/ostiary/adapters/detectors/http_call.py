@@ -10,7 +10,6 @@ from ostiary.model.errors import OperatorError, UnreachableError
 from ostiary.ports import Dialler
 
 _READ_BYTES = 64 * 1024
-_CLOSE_S = 0.5
 
 
 class Answer(NamedTuple):

@@ -68,8 +68,9 @@ def media_type(content_type: bytes) -> bytes:
     return content_type.partition(b";")[0].strip().lower()
 
 
-def is_event_stream(content_type: bytes) -> bool:
-    return media_type(content_type) == _EVENT_STREAM
+def may_be_event_stream(first: bytes) -> bool:
+    """Whether a body that begins with these bytes is, or may still become, a stream of events."""
+    return any(first.startswith(start) or start.startswith(first) for start in _EVENT_STREAM_STARTS)
 
 
 def is_stream_of_lines(content_type: bytes) -> bool:

@@ -53,9 +53,10 @@ class LinesBody:
         """The line, and lines that bring what is left of a text in front of it."""
         if line.endswith(b"\r"):
             line, line_end = line[:-1], b"\r\n"
-        if not line.strip() or b"\r" in line:
+        if not line.strip():
             return line + line_end
-        event = _DATA + line + _END
+        # Within a line a CR is white space between tokens of JSON; in an event stream it would end the line.
+        event = _DATA + line.replace(b"\r", b" ") + _END
         masked = self._events.feed(event)
         return line + line_end if masked is event or masked == event else _lines(masked, line_end)
 

@@ -46,7 +46,6 @@ _STRONG = Words(
     if word not in ("call", "dial", "portable", "handy", "cell", "sms", "gsm", "numéro", "reach me", "fone", "hotline")
 )
 """Words that other numbers do not follow."""
-TELEPHONE_WORDS = _ANY_LANGUAGE.words
 
 _NAMED_REACH = 28
 """So few bytes stand between the word and a number that is written in groups."""
