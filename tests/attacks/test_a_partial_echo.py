@@ -165,12 +165,12 @@ def test_A14_prose_around_passes_without_delay(scene: Scene) -> None:
     segments: list[bytes | float] = [head]
     for word in words:
         segments += [b"%x\r\n%s\r\n" % (len(word), word), 0.15]
-    scene.upstream.script = [Answer((*segments, 0.6, b"0\r\n\r\n"))]
+    scene.upstream.script = [Answer((*segments, 3.0, b"0\r\n\r\n"))]
     with scene.client() as client:
         client.send(scene.raw())
         seen = b""
         while b"key: " not in seen:
-            more = client.some(0.5)
+            more = client.some(2.5)
             assert more, f"held back after {seen!r}"
             seen += more
 

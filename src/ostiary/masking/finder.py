@@ -113,7 +113,7 @@ class Finder:
         `decide` to tell. At least one byte stands before `start`."""
         if self._triggers.fired(window, start):
             return -1
-        if self._injected is not None and self._injected.candidate(window, start)[0] >= 0:
+        if self._injected is not None and self._injected.in_words(window, start)[0] >= 0:
             return -1
         length = len(window)
         if start >= length:
@@ -337,7 +337,8 @@ class _InjectedSearch(_Search):
         return Found(None, start, end, injected=self._matcher.detector_of(self._window, start, end))
 
     def _seek(self, place: int) -> None:
-        self.start, self.end = self._matcher.candidate(self._window, place)
+        seek = self._matcher.candidate if self._final else self._matcher.in_words
+        self.start, self.end = seek(self._window, place)
         self.undecided = not self._final and self.end == len(self._window)
         if self.start < 0:
             self.start = len(self._window) + 1

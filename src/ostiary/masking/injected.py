@@ -59,6 +59,7 @@ class InjectedSecretMatcher:
         "_long_least",
         "_long_stretches",
         "_parts",
+        "_plain_ends",
         "_sign_least",
         "_signs",
         "_stretches",
@@ -84,6 +85,15 @@ class InjectedSecretMatcher:
                 *(literal(ending.sign).full for ending in self._endings),
             ],
             [*open_ends(written), *(part.beginnings for part in [*parts, *longer])],
+        )
+        plain = [stretch for stretch in written if stretch.plain]
+        self._plain_ends = Program(
+            [],
+            [
+                *(in_turn(stretch.units).full for stretch in plain),
+                *open_ends(plain),
+                *(part.beginnings for part in [*parts, *longer]),
+            ],
         )
         self._telling = Program([stretch.beginning(stretch.spelling.telling_units) for stretch in written])
         self._first = Program([first_stretch(secret).full for secret in shown])
@@ -130,6 +140,21 @@ class InjectedSecretMatcher:
         last `BEFORE_BYTES` of it. What ends at or before `covered` may be left out.
         """
         return self._candidate(data, start, covered, self._wanted.find(data, start), self._may_be_cut(data))
+
+    def in_words(self, data: bytes, start: int) -> Span:
+        """Like `candidate`, for a text of words that is put together from pieces, each of which was looked at before: a
+        code of the credential (hex, base64, UTF-16) does not begin at its end within a word. Most words end in a digit
+        of some code, and would be held back for it. At least one byte stands before `start`."""
+        begin, end = self.candidate(data, start)
+        while (
+            begin >= 0
+            and end == len(data)
+            and data[begin - 1 : begin].isalnum()
+            and not self._plain_ends.begins(data, begin)
+            and not any(ending.cut(data, begin, begin + 1)[0] == begin for ending in self._endings)
+        ):
+            begin, end = self.candidate(data, begin + 1)
+        return begin, end
 
     def _may_be_cut(self, text: bytes) -> bool:
         """Whether the text may end within an ending."""

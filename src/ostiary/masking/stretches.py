@@ -20,11 +20,13 @@ _STRETCHES_TOGETHER = 16
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A window of one spelling. `continues`: another stretch of the same credential stands before it."""
+    """A window of one spelling. `continues`: another stretch of the same credential stands before it. `plain`: it is
+    the text of the credential, escaped at most."""
 
     units: tuple[Piece, ...]
     spelling: Spelling
     continues: bool
+    plain: bool
 
     @property
     def longest(self) -> int:
@@ -56,9 +58,9 @@ def open_ends(stretches: Sequence[Stretch]) -> Iterator[bytes]:
 
 def stretches_of(secrets: Sequence[Secret], forms: Sequence[AuthForm]) -> list[Stretch]:
     return [
-        Stretch(units, spelling, continues=number > 0)
+        Stretch(units, spelling, continues=number > 0, plain=plain)
         for secret in secrets
-        for spelling in _spellings(secret, forms)
+        for spelling, plain in [(text_spelling(secret), True), *((each, False) for each in _codes(secret, forms))]
         for number, units in enumerate(spelling.windows())
     ]
 
@@ -69,8 +71,7 @@ def distinct(secrets: Sequence[Secret]) -> Iterator[Secret]:
             yield secret
 
 
-def _spellings(secret: Secret, forms: Sequence[AuthForm]) -> Iterator[Spelling]:
-    yield text_spelling(secret)
+def _codes(secret: Secret, forms: Sequence[AuthForm]) -> Iterator[Spelling]:
     yield hex_spelling(secret)
     yield utf16_spelling(secret)
     for lead_bytes in range(3):
