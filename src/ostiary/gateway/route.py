@@ -21,6 +21,7 @@ from ostiary.protocols.heads import ResponseLines
 from ostiary.protocols.kinds import Kind, OperationTable
 from ostiary.vault.injection import injected_names
 
+_JOINING = (AuthScheme.BASIC_USERNAME, AuthScheme.BASIC_PASSWORD)
 _CACHED_DECISIONS = 16_384
 _CACHED_OPERATIONS = 4096
 
@@ -42,10 +43,12 @@ _GUARDIANS_LOCK = Lock()
 
 
 def shared_guardian(forms: tuple[AuthForm, ...], opened: Mapping[str, OpenedSecret]) -> Guardian:
-    """One guardian for all routes that use the same secrets in the same forms: it takes megabytes and a while to make.
+    """One guardian for all routes that use the same secrets in forms that look the same on their way back: only Basic
+    joins the secret to something. It takes megabytes and a while to make.
 
     An `OpenedSecret` is told by its identity, which holds as long as the guardian that keeps it.
     """
+    forms = tuple(dict.fromkeys(form for form in forms if form.scheme in _JOINING))
     key = (forms, tuple(sorted((name, id(each)) for name, each in opened.items())))
     with _GUARDIANS_LOCK:
         guardian = _GUARDIANS.get(key)
