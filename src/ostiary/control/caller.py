@@ -2,40 +2,49 @@
 
 import pwd
 from dataclasses import dataclass
-from enum import StrEnum
 
 from ostiary.model.errors import RefusedError
+from ostiary.model.permission import STEP_UP, Permission
+
+__all__ = ["Caller", "Permission", "StepUpRequiredError", "local_owner"]
 
 
-class Permission(StrEnum):
-    STATUS_READ = "status.read"
-    CONFIGURATION_READ = "configuration.read"
-    CONFIGURATION_APPLY = "configuration.apply"
-    SECRETS_READ = "secrets.read"
-    """Names, places and versions; there is no permission to read a value."""
-    SECRETS_SET = "secrets.set"
-    TOKENS_READ = "tokens.read"
-    TOKENS_CREATE = "tokens.create"
-    TOKENS_REVOKE = "tokens.revoke"
-    SESSIONS_READ = "sessions.read"
-    RECORDINGS_READ = "recordings.read"
-    AUDIT_READ = "audit.read"
-    APPROVALS_READ = "approvals.read"
-    APPROVALS_DECIDE = "approvals.decide"
+class StepUpRequiredError(RefusedError):
+    """Permitted, but the sign-in is too long ago."""
+
+    code = "step_up_required"
+
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`label` goes on record; `names` are those under which the caller may also have asked for approvals."""
+    """`label` goes on record; `names` are those under which the caller may also have asked for approvals.
+
+    `is_fresh`: they proved a moment ago who they are. `user_id` and `sign_in` are None for the local owner, who needs
+    neither; `groups` are those a token may be made with by its own person.
+    """
 
     label: str
     permissions: frozenset[Permission]
     names: frozenset[str] = frozenset()
+    is_fresh: bool = True
+    user_id: str | None = None
+    sign_in: str | None = None
+    groups: frozenset[str] = frozenset()
 
     def require(self, permission: Permission) -> None:
-        """Raises `RefusedError` without the permission."""
+        """Raises `RefusedError` without the permission, `StepUpRequiredError` where a recent sign-in is missing."""
         if permission not in self.permissions:
             raise RefusedError(f"This needs the permission '{permission}'.", "Ask an owner of this installation.")
+        if permission in STEP_UP and not self.is_fresh:
+            raise StepUpRequiredError(
+                "This needs a sign-in within the last few minutes.",
+                "Sign in again in the console, or with `ostiary login`, and repeat it.",
+            )
+
+    def may(self, permission: Permission) -> bool:
+        """For what is shown in part to some: their own, or everybody's."""
+        return permission in self.permissions
 
 
 def local_owner(uid: int) -> Caller:

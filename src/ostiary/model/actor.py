@@ -15,7 +15,9 @@ class Actor:
     """A person, a service account, or a person's agent (then `name` is the person and `agent` the tool instance).
 
     `connections` names the only connections the token may use; `None` leaves that to the rules.
-    `expires_at` is seconds since the epoch.
+    `expires_at` is seconds since the epoch. `user_id` is the signed-in person's, None where a token was made by hand or by
+    an issuer. `bound_to` is what the sender must prove to hold: `jkt:` and the thumbprint of a DPoP key (RFC 9449), or
+    `x5t:` and that of a client certificate (RFC 8705).
     """
 
     kind: ActorKind
@@ -25,6 +27,8 @@ class Actor:
     expires_at: float
     agent: str | None = None
     connections: frozenset[str] | None = None
+    user_id: str | None = None
+    bound_to: str | None = None
 
     @property
     def key(self) -> str:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from ostiary.model.connection import Connection
 from ostiary.model.detector import DetectorService
+from ostiary.model.issuer import Group, Issuer, ScimSettings, SignInLimits
 from ostiary.model.masking import MaskingRule
+from ostiary.model.permission import Assignment, Role
 from ostiary.model.rule import Rule
 
 
@@ -27,6 +29,12 @@ class Configuration:
     rules: tuple[Rule, ...] = ()
     masking: tuple[MaskingRule, ...] = ()
     detectors: tuple[DetectorService, ...] = ()
+    groups: tuple[Group, ...] = ()
+    issuers: tuple[Issuer, ...] = ()
+    roles: tuple[Role, ...] = ()
+    assignments: tuple[Assignment, ...] = ()
+    sign_in: SignInLimits = SignInLimits()
+    scim: ScimSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,28 @@ class RefusedError(OstiaryError):
     code = "denied"
 
 
+class SignInRefusedError(RefusedError):
+    """Somebody did not prove who they are. `reason` is for the audit log: one word of `identity`'s own, never a value
+    that was presented. People see the same sentence for whatever was wrong with a proof (G21)."""
+
+    code = "sign_in_refused"
+
+    def __init__(self, reason: str, sentence: str = "", next_step: str = "") -> None:
+        super().__init__(sentence or "The sign-in was not accepted.", next_step or "Start it again; if it fails again, ask"
+                         " whoever runs this installation: its audit log says why.")
+        self.reason = reason
+
+
+class ProviderRefusedError(RefusedError):
+    """The identity provider said no. `error` is its code of RFC 6749, `invalid_grant` among them."""
+
+    code = "provider_refused"
+
+    def __init__(self, error: str) -> None:
+        super().__init__("The identity provider refused the request.", "Sign in again.")
+        self.error = error
+
+
 class NotFoundError(CallerError):
     code = "not_found"
 

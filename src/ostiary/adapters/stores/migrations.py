@@ -93,4 +93,106 @@ MIGRATIONS: tuple[tuple[int, str], ...] = (
         ) STRICT, WITHOUT ROWID;
         """,
     ),
+    (
+        3,
+        """
+        ALTER TABLE tokens ADD COLUMN scope TEXT NOT NULL DEFAULT 'gateway' CHECK (scope IN ('gateway', 'api', 'scim'));
+        ALTER TABLE tokens ADD COLUMN user_id TEXT;
+        ALTER TABLE tokens ADD COLUMN sign_in TEXT;
+        ALTER TABLE tokens ADD COLUMN bound_to TEXT;
+        CREATE INDEX tokens_of_actor ON tokens (actor COLLATE NOCASE);
+        CREATE INDEX tokens_of_sign_in ON tokens (sign_in) WHERE sign_in IS NOT NULL;
+
+        CREATE TABLE users (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+            origin TEXT NOT NULL CHECK (origin IN ('sign-in', 'scim', 'local')),
+            display_name TEXT NOT NULL,
+            email TEXT,
+            issuer TEXT,
+            subject TEXT,
+            external_id TEXT,
+            active INTEGER NOT NULL CHECK (active IN (0, 1)),
+            claims TEXT NOT NULL,
+            scim TEXT,
+            created_at REAL NOT NULL,
+            changed_at REAL NOT NULL,
+            seen_at REAL,
+            version INTEGER NOT NULL,
+            UNIQUE (issuer, subject)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE scim_groups (
+            id TEXT PRIMARY KEY,
+            display_name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+            external_id TEXT,
+            scim TEXT,
+            created_at REAL NOT NULL,
+            changed_at REAL NOT NULL,
+            version INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE scim_members (
+            group_id TEXT NOT NULL REFERENCES scim_groups (id) ON DELETE CASCADE,
+            user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+            PRIMARY KEY (group_id, user_id)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX scim_groups_of_user ON scim_members (user_id);
+
+        CREATE TABLE sign_ins (
+            id TEXT PRIMARY KEY,
+            kind TEXT NOT NULL CHECK (kind IN ('console', 'tool')),
+            handle BLOB NOT NULL UNIQUE CHECK (length(handle) = 32),
+            spent_handle BLOB,
+            user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+            issuer TEXT,
+            idp_session TEXT,
+            sealed BLOB,
+            agent TEXT,
+            device TEXT NOT NULL,
+            network TEXT NOT NULL,
+            bound_to TEXT,
+            created_at REAL NOT NULL,
+            authenticated_at REAL NOT NULL,
+            seen_at REAL NOT NULL,
+            idle_s REAL,
+            ends_at REAL NOT NULL,
+            checked_at REAL,
+            ended_at REAL,
+            ended_why TEXT NOT NULL DEFAULT ''
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX sign_ins_of_user ON sign_ins (user_id) WHERE ended_at IS NULL;
+        CREATE INDEX sign_ins_spent ON sign_ins (spent_handle) WHERE spent_handle IS NOT NULL;
+
+        CREATE TABLE one_time (
+            purpose TEXT NOT NULL,
+            hash BLOB NOT NULL CHECK (length(hash) = 32),
+            document TEXT NOT NULL,
+            expires_at REAL NOT NULL,
+            PRIMARY KEY (purpose, hash)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX one_time_due ON one_time (expires_at);
+
+        CREATE TABLE owner_credentials (
+            id TEXT PRIMARY KEY,
+            user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+            kind TEXT NOT NULL CHECK (kind IN ('totp', 'passkey')),
+            sealed BLOB NOT NULL,
+            counter INTEGER NOT NULL,
+            failures INTEGER NOT NULL DEFAULT 0,
+            created_at REAL NOT NULL,
+            used_at REAL
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE service_accounts (
+            name TEXT PRIMARY KEY COLLATE NOCASE,
+            groups TEXT NOT NULL,
+            connections TEXT,
+            description TEXT NOT NULL,
+            created_at REAL NOT NULL,
+            created_by TEXT NOT NULL,
+            disabled_at REAL
+        ) STRICT, WITHOUT ROWID;
+        """,
+    ),
 )

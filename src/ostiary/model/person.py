@@ -1,0 +1,110 @@
+"""People, their sign-ins, and service accounts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Origin(StrEnum):
+    SIGN_IN = "sign-in"
+    SCIM = "scim"
+    LOCAL = "local"
+    """The owner of the first start; no identity provider knows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person. `name` is what rules and the audit log call them, unique without regard to case. At an identity provider
+    they are (`issuer`, `subject`), nothing else; both are None until somebody provisioned by SCIM signs in.
+
+    `claims` is what the provider said at last, only what groups are made from: claim → values.
+    Times are seconds since the epoch. `version` counts changes.
+    """
+
+    id: str
+    name: str
+    origin: Origin
+    created_at: float
+    changed_at: float
+    display_name: str = ""
+    email: str | None = None
+    issuer: str | None = None
+    subject: str | None = None
+    external_id: str | None = None
+    active: bool = True
+    claims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    seen_at: float | None = None
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What an identity provider says of somebody who just proved to be them. `groups_missing` is why their groups are not
+    known whole, empty when they are: then they have none (least privilege)."""
+
+    issuer: str
+    subject: str
+    name: str
+    display_name: str = ""
+    email: str | None = None
+    claims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    groups_missing: str = ""
+
+
+class SignInKind(StrEnum):
+    CONSOLE = "console"
+    TOOL = "tool"
+    """`ostiary login`: its handle is a refresh token for gateway tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Somebody who is signed in, in one browser or on one machine. Its handle (cookie or refresh token) is stored hashed.
+
+    `authenticated_at`: when they last proved who they are. `ends_at` is the absolute limit, `idle_s` the other one
+    (None for no idle limit). `checked_at`: when the identity provider last confirmed them.
+    `idp_session` is the provider's `sid`, or SAML's SessionIndex. `agent` is the tool instance that tokens are for.
+    """
+
+    id: str
+    kind: SignInKind
+    user_id: str
+    created_at: float
+    authenticated_at: float
+    seen_at: float
+    ends_at: float
+    idle_s: float | None = None
+    issuer: str | None = None
+    idp_session: str | None = None
+    checked_at: float | None = None
+    agent: str | None = None
+    device: str = ""
+    network: str = ""
+    ended_at: float | None = None
+    ended_why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    """A machine's name. Its keys are tokens of kind `service` that expire."""
+
+    name: str
+    created_at: float
+    created_by: str
+    groups: frozenset[str] = frozenset()
+    connections: frozenset[str] | None = None
+    description: str = ""
+    disabled_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScimGroup:
+    """A group as SCIM provisions it; `members` are ids of users."""
+
+    id: str
+    display_name: str
+    created_at: float
+    changed_at: float
+    external_id: str | None = None
+    members: frozenset[str] = frozenset()
+    version: int = 1
