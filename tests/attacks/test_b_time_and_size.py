@@ -165,7 +165,7 @@ def test_B21_slow_reader_slows_the_upstream_and_is_cut_off(scene: Scene) -> None
         held = sent
         grown = scene.installation.resident_bytes() - before
         assert held < 24 << 20, f"{held >> 20} MiB were taken from the upstream for a client that reads nothing"
-        assert grown < 16 << 20, f"grew by {grown >> 20} MiB"
+        assert grown < 32 << 20, f"grew by {grown >> 20} MiB"
         assert wait_until(lambda: scene.upstream.send_failures > 0, 6.0), "the stalled exchange was never cut off"
     assert scene.ask().status == 200
 
@@ -217,7 +217,7 @@ def test_B21_pipelining_without_reading_holds_no_memory(scene: Scene) -> None:
         time.sleep(0.3)
         grown = scene.installation.resident_bytes() - before
         answered = len(scene.upstream.requests)
-    assert grown < 16 << 20, f"grew by {grown >> 20} MiB"
+    assert grown < 32 << 20, f"grew by {grown >> 20} MiB"
     assert answered < 2000, f"{answered} requests were forwarded for a client that reads nothing"
     assert scene.ask().status == 200
 
