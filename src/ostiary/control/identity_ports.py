@@ -22,13 +22,19 @@ class People(Protocol):
     def get(self, user_id: str) -> User | None: ...
 
     def named(self, name: str) -> User | None:
-        """Without regard to case."""
+        """By `name_key`, so without regard to case."""
         ...
+
+    def of_external_id(self, external_id: str) -> list[User]: ...
 
     def of_subject(self, issuer: str, subject: str) -> User | None: ...
 
+    def documents(self, after: str, limit: int) -> list[tuple[User, Mapping[str, Any]]]:
+        """As `list`, with the documents that `scim_document` tells one by one."""
+        ...
+
     def list(self, after: str, limit: int) -> list[User]:
-        """By name, from the first name beyond `after`."""
+        """By name without regard to case, from the first name beyond `after`."""
         ...
 
     def add(self, user: User) -> bool:
@@ -56,8 +62,14 @@ class ScimGroups(Protocol):
 
     def named(self, display_name: str) -> ScimGroup | None: ...
 
+    def of_external_id(self, external_id: str) -> list[ScimGroup]: ...
+
+    def of_user(self, user_id: str) -> list[tuple[str, str]]:
+        """(id, display name), by display name."""
+        ...
+
     def list(self, after: str, limit: int) -> list[ScimGroup]:
-        """By display name."""
+        """By display name, as `People.list`."""
         ...
 
     def add(self, group: ScimGroup) -> bool: ...

@@ -1,8 +1,16 @@
 """People, their sign-ins, and service accounts."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+
+def name_key(name: str) -> str:
+    """The same for names that differ only in case or in how Unicode writes them (`É` in one character or two, letters
+    of full width): two people, or two groups, never have the same."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return unicodedata.normalize("NFKC", folded)
 
 
 class Origin(StrEnum):
@@ -14,7 +22,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person. `name` is what rules and the audit log call them, unique without regard to case. At an identity provider
+    """A person. `name` is what rules and the audit log call them, unique by `name_key`. At an identity provider
     they are (`issuer`, `subject`), nothing else; both are None until somebody provisioned by SCIM signs in.
 
     `claims` is what the provider said at last, only what groups are made from: claim → values.

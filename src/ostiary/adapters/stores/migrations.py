@@ -105,7 +105,8 @@ MIGRATIONS: tuple[tuple[int, str], ...] = (
 
         CREATE TABLE users (
             id TEXT PRIMARY KEY,
-            name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+            name TEXT NOT NULL,
+            name_key TEXT NOT NULL UNIQUE,
             origin TEXT NOT NULL CHECK (origin IN ('sign-in', 'scim', 'local')),
             display_name TEXT NOT NULL,
             email TEXT,
@@ -121,12 +122,13 @@ MIGRATIONS: tuple[tuple[int, str], ...] = (
             version INTEGER NOT NULL,
             UNIQUE (issuer, subject)
         ) STRICT, WITHOUT ROWID;
+        CREATE INDEX users_external ON users (external_id) WHERE external_id IS NOT NULL;
 
         CREATE TABLE scim_groups (
             id TEXT PRIMARY KEY,
-            display_name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+            display_name TEXT NOT NULL,
+            name_key TEXT NOT NULL UNIQUE,
             external_id TEXT,
-            scim TEXT,
             created_at REAL NOT NULL,
             changed_at REAL NOT NULL,
             version INTEGER NOT NULL
