@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
-from ostiary.cli import main as command_line
+from ostiary.cli import commands as command_line
+from ostiary.cli.commands import DONE, FAILED, NOT_REACHABLE, WRONG_USAGE
 from ostiary.cli.invocation import Invocation
-from ostiary.cli.main import DONE, FAILED, NOT_REACHABLE, WRONG_USAGE
 from ostiary.model.errors import OperatorError
 
 Run = Callable[..., tuple[int, str, str]]
@@ -198,7 +198,7 @@ def test_python_m_ostiary_is_the_same_program() -> None:
 
 def test_looking_at_help_imports_no_server() -> None:
     program = (
-        "import sys; from ostiary.cli import main; main._run(['--help'], main.Invocation());"
+        "import sys; from ostiary.cli import commands; commands._run(['--help'], commands.Invocation());"
         "heavy = {'asyncio', 'http.client', 'starlette', 'cryptography', 'yaml', 'ssl'};"
         "print(sorted(heavy & set(sys.modules)))"
     )

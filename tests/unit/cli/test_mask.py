@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ostiary.cli import main as command_line
+from ostiary.cli import commands as command_line
+from ostiary.cli.commands import DONE, FAILED, NOT_REACHABLE, WRONG_USAGE
 from ostiary.cli.invocation import Invocation
-from ostiary.cli.main import DONE, FAILED, NOT_REACHABLE, WRONG_USAGE
 from ostiary.cli.mask_trial import shape_of
 from ostiary.control.api import create_api
 from ostiary.control.socket import serve_unix
