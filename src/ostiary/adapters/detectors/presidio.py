@@ -14,8 +14,8 @@ from typing import NamedTuple, TypeVar
 
 import orjson
 
-from ostiary.adapters.detectors.http_call import HttpCall
 from ostiary.adapters.detectors.texts import Piece, bytes_before, characters, pieces_of
+from ostiary.adapters.http_call import HttpCall
 from ostiary.model.detector import DetectorService
 from ostiary.model.errors import DetectorFailedError, OperatorError
 from ostiary.model.finding import RemoteSpan
