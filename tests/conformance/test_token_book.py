@@ -3,8 +3,10 @@
 import hashlib
 from typing import Any
 
+import pytest
+
 from ostiary.model.actor import Actor, ActorKind
-from ostiary.model.token import TokenRecord
+from ostiary.model.token import TokenRecord, TokenScope
 from ostiary.ports import TokenBook
 
 
@@ -68,3 +70,87 @@ def test_the_newest_come_first(store: Any) -> None:
         made = TokenRecord(record(f"t{number}").actor, created_at=float(number), created_by="me")
         store.tokens.add(hash_of(str(number)), made)
     assert [listed.id for listed in store.tokens.newest(3)] == ["t4", "t3", "t2"]
+
+
+def added(
+    store: Any, token_id: str, sign_in: str | None = None, scope: TokenScope = TokenScope.GATEWAY, **rest: Any
+) -> None:
+    made = TokenRecord(record(token_id, **rest).actor, 100.0, "me", scope=scope, sign_in=sign_in)
+    store.tokens.add(hash_of(token_id), made)
+
+
+def person(**rest: Any) -> dict[str, Any]:
+    return {"kind": ActorKind.USER, "agent": None, "connections": None, "groups": frozenset(), **rest}
+
+
+@pytest.mark.parametrize("scope", list(TokenScope))
+def test_a_token_is_found_for_its_own_scope_only(store: Any, scope: TokenScope) -> None:
+    added(store, "t1", scope=scope, **person(user_id="u1", bound_to="jkt:abc"))
+    found = {wanted for wanted in TokenScope if store.tokens.find(hash_of("t1"), wanted) is not None}
+    assert found == {scope}
+    assert (store.tokens.find(hash_of("t1")) is not None) is (scope is TokenScope.GATEWAY)
+
+
+def test_what_a_token_is_bound_to_and_lives_with_is_kept(store: Any) -> None:
+    added(store, "t1", "s1", TokenScope.API, **person(user_id="u1", bound_to="jkt:abc"))
+    listed = store.tokens.get("t1")
+    assert (listed.scope, listed.sign_in, listed.actor.user_id, listed.actor.bound_to) == (
+        TokenScope.API, "s1", "u1", "jkt:abc",
+    )  # fmt: skip
+    assert store.tokens.of_hash(hash_of("t1")) == listed == store.tokens.record(hash_of("t1"), TokenScope.API)
+
+
+def test_a_person_owns_what_was_made_for_their_user_or_by_hand_for_their_name(store: Any) -> None:
+    added(store, "mine", **person(user_id="u1"))
+    added(store, "agents", user_id="u1")
+    added(store, "by hand", **person(name="ANNA"))
+    added(store, "somebody's", **person(user_id="u2", name="bob"))
+    added(store, "a namesake's", **person(user_id="u3"))
+    added(store, "a service's", kind=ActorKind.SERVICE, agent=None)
+    own = store.tokens.of_actor("u1", frozenset({"anna", "anna@example.com"}))
+    assert {listed.id for listed in own} == {"mine", "agents", "by hand"}
+    assert store.tokens.of_actor(None, frozenset()) == []
+    assert {listed.id for listed in store.tokens.of_service("anna")} == {"a service's"}
+
+
+def test_expired_tokens_of_sign_ins_are_left_out_and_dropped(store: Any) -> None:
+    added(store, "old", "s1", **person(expires_at=150.0))
+    added(store, "live", "s1", **person())
+    added(store, "by hand", **person(expires_at=150.0))
+    assert {listed.id for listed in store.tokens.newest(10, 160.0)} == {"live", "by hand"}
+    assert {listed.id for listed in store.tokens.newest(10)} == {"old", "live", "by hand"}
+    assert store.tokens.drop_old(160.0) == 1
+    assert {listed.id for listed in store.tokens.newest(10)} == {"live", "by hand"}
+
+
+@pytest.mark.parametrize(
+    ("whose", "ended"),
+    [
+        ({"actor": "Anna"}, {"user", "agent"}),
+        ({"sign_in": "s1"}, {"agent"}),
+        ({"service": "anna"}, {"service"}),
+        ({"connection": "cursor"}, {"agent"}),
+        ({"connection": "curs"}, set()),
+        ({"actor": "nobody"}, set()),
+        ({}, set()),
+    ],
+)
+def test_all_tokens_of_somebody_end_at_once(store: Any, whose: dict[str, str], ended: set[str]) -> None:
+    added(store, "user", **person())
+    added(store, "agent", "s1")
+    added(store, "expired", "s1", expires_at=120.0)
+    added(store, "service", kind=ActorKind.SERVICE, agent=None, connections=None)
+    added(store, "scim", scope=TokenScope.SCIM, kind=ActorKind.SERVICE, agent=None, connections=None)
+    assert {revoked.id for revoked in store.tokens.revoke_all(150.0, **whose)} == ended
+    assert {each for each in ("user", "agent", "service") if store.tokens.find(hash_of(each)) is None} == ended
+    assert store.tokens.revoke_all(160.0, **whose) == []
+
+
+def test_whether_an_actor_has_another_live_token(store: Any) -> None:
+    added(store, "t1")
+    added(store, "t2", scope=TokenScope.API, **person())
+    tokens = store.tokens
+    assert tokens.live_of(ActorKind.AGENT, "Anna", "cursor@laptop", 150.0)
+    assert not tokens.live_of(ActorKind.AGENT, "anna", "other", 150.0)
+    assert not tokens.live_of(ActorKind.USER, "anna", None, 150.0), "an API token asks for nothing"
+    assert not tokens.live_of(ActorKind.AGENT, "anna", "cursor@laptop", 201.0)

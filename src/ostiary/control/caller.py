@@ -36,7 +36,12 @@ class Caller:
         """Raises `RefusedError` without the permission, `StepUpRequiredError` where a recent sign-in is missing."""
         if permission not in self.permissions:
             raise RefusedError(f"This needs the permission '{permission}'.", "Ask an owner of this installation.")
-        if permission in STEP_UP and not self.is_fresh:
+        if permission in STEP_UP:
+            self.require_fresh()
+
+    def require_fresh(self) -> None:
+        """Raises `StepUpRequiredError` where the sign-in is too long ago."""
+        if not self.is_fresh:
             raise StepUpRequiredError(
                 "This needs a sign-in within the last few minutes.",
                 "Sign in again in the console, or with `ostiary login`, and repeat it.",

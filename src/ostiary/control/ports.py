@@ -44,11 +44,33 @@ class SecretStore(Protocol):
 
 
 class TokenStore(Protocol):
+    """Reads take microseconds and may be made on the event loop."""
+
     def add(self, token_hash: bytes, record: TokenRecord) -> None: ...
 
-    def newest(self, limit: int) -> list[TokenRecord]: ...
+    def newest(self, limit: int, now: float | None = None) -> list[TokenRecord]:
+        """With `now`, without those of sign-ins that expired by themselves: there is a new one every few minutes."""
+        ...
+
+    def of_actor(
+        self, user_id: str | None, names: frozenset[str], limit: int, now: float | None = None
+    ) -> list[TokenRecord]:
+        """The newest of a person and their agents: made for this user, or by hand for one of these names."""
+        ...
+
+    def of_service(self, name: str, limit: int) -> list[TokenRecord]: ...
+
+    def live_of(self, kind: ActorKind, name: str, agent: str | None, now: float) -> bool:
+        """Whether this very actor can still ask for something."""
+        ...
 
     def get(self, token_id: str) -> TokenRecord | None: ...
+
+    def of_hash(self, token_hash: bytes) -> TokenRecord | None:
+        """Whatever it opens, revoked or not."""
+        ...
+
+    def used(self, token_id: str, at: float, network: str) -> None: ...
 
     def revoke(self, token_id: str, at: float) -> bool: ...
 

@@ -1,33 +1,46 @@
-"""Gateway tokens: only their SHA-256 is kept, so a stolen database opens nothing."""
+"""Tokens: only their SHA-256 is kept, so a stolen database opens nothing."""
 
 import json
+from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
 from ostiary.adapters.stores.database import Database
 from ostiary.model.actor import Actor, ActorKind
-from ostiary.model.token import TokenRecord
+from ostiary.model.token import TokenRecord, TokenScope
 
 _COLUMNS = (
     "id, actor_kind, actor, agent, groups, connections, created_at, created_by, expires_at,"
-    " revoked_at, last_used_at, last_network"
+    " revoked_at, last_used_at, last_network, scope, user_id, sign_in, bound_to"
 )
+_SELECT = f"SELECT {_COLUMNS} FROM tokens"  # noqa: S608 - constant
 
 
 class Tokens:
-    """Implements `ports.TokenBook`; `find` and `used` are for the event loop, the rest for worker threads."""
+    """Implements `ports.TokenBook`'s reading and `control.ports.TokenStore`. Reads and `used` are quick enough for the
+    event loop, the rest is for worker threads."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._used: dict[str, tuple[float, str]] = {}
         self._used_lock = Lock()
 
-    def find(self, token_hash: bytes) -> Actor | None:
+    def find(self, token_hash: bytes, scope: TokenScope = TokenScope.GATEWAY) -> Actor | None:
+        """The actor of a token of exactly this scope that was not revoked; its expiry is the caller's to judge."""
+        record = self.record(token_hash, scope)
+        return None if record is None else record.actor
+
+    def record(self, token_hash: bytes, scope: TokenScope) -> TokenRecord | None:
+        """The same, with what is listed of it."""
         row = self._database.row(
-            f"SELECT {_COLUMNS} FROM tokens WHERE hash = ? AND revoked_at IS NULL",  # noqa: S608 - constant
-            (token_hash,),
+            f"{_SELECT} WHERE hash = ? AND scope = ? AND revoked_at IS NULL", (token_hash, scope.value)
         )
-        return None if row is None else _record(row).actor
+        return None if row is None else _record(row)
+
+    def of_hash(self, token_hash: bytes) -> TokenRecord | None:
+        """Whatever it opens, revoked or not."""
+        row = self._database.row(f"{_SELECT} WHERE hash = ?", (token_hash,))
+        return None if row is None else _record(row)
 
     def used(self, token_id: str, at: float, network: str) -> None:
         with self._used_lock:
@@ -55,7 +68,7 @@ class Tokens:
         with self._database.writing() as connection:
             connection.execute(
                 "INSERT INTO tokens (hash, id, actor_kind, actor, agent, groups, connections, created_at,"
-                " created_by, expires_at) VALUES (?,?,?,?,?,?,?,?,?,?)",
+                " created_by, expires_at, scope, user_id, sign_in, bound_to) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
                     token_hash,
                     actor.token_id,
@@ -67,19 +80,47 @@ class Tokens:
                     record.created_at,
                     record.created_by,
                     actor.expires_at,
+                    record.scope.value,
+                    actor.user_id,
+                    record.sign_in,
+                    actor.bound_to,
                 ),
             )
 
-    def newest(self, limit: int = 1000) -> list[TokenRecord]:
-        """Revoked and expired ones too."""
-        rows = self._database.rows(
-            f"SELECT {_COLUMNS} FROM tokens ORDER BY created_at DESC, id LIMIT ?",  # noqa: S608 - constant
-            (limit,),
+    def newest(self, limit: int = 1000, now: float | None = None) -> list[TokenRecord]:
+        """Revoked and expired ones too; with `now`, without those of sign-ins that have expired by themselves."""
+        return self._listed("1", (), limit, now)
+
+    def of_actor(
+        self, user_id: str | None, names: frozenset[str], limit: int = 1000, now: float | None = None
+    ) -> list[TokenRecord]:
+        """The newest tokens of a person and their agents: made for this user, or by hand for one of these names."""
+        marks = ",".join("?" * len(names))
+        return self._listed(
+            f"((user_id IS NOT NULL AND user_id = ?) OR (user_id IS NULL AND actor_kind IN ('user', 'agent')"
+            f" AND actor COLLATE NOCASE IN ({marks})))",
+            (user_id, *sorted(names)),
+            limit,
+            now,
         )
-        return [_record(row) for row in rows]
+
+    def of_service(self, name: str, limit: int = 1000) -> list[TokenRecord]:
+        """The newest keys of a service account."""
+        return self._listed(
+            "actor_kind = 'service' AND actor = ? COLLATE NOCASE AND scope = 'gateway'", (name,), limit, None
+        )
+
+    def live_of(self, kind: ActorKind, name: str, agent: str | None, now: float) -> bool:
+        """Whether this very actor has a token for the gateway that is not revoked and not expired."""
+        row = self._database.row(
+            "SELECT 1 FROM tokens WHERE actor = ? COLLATE NOCASE AND actor_kind = ? AND agent IS ?"
+            " AND scope = 'gateway' AND revoked_at IS NULL AND expires_at > ?",
+            (name, kind.value, agent, now),
+        )
+        return row is not None
 
     def get(self, token_id: str) -> TokenRecord | None:
-        row = self._database.row(f"SELECT {_COLUMNS} FROM tokens WHERE id = ?", (token_id,))  # noqa: S608
+        row = self._database.row(f"{_SELECT} WHERE id = ?", (token_id,))
         return None if row is None else _record(row)
 
     def revoke(self, token_id: str, at: float) -> bool:
@@ -89,6 +130,53 @@ class Tokens:
                 "UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (at, token_id)
             )
             return done.rowcount == 1
+
+    def revoke_all(
+        self,
+        at: float,
+        *,
+        actor: str | None = None,
+        sign_in: str | None = None,
+        service: str | None = None,
+        connection: str | None = None,
+    ) -> list[TokenRecord]:
+        """Revoke what fits any of those that are given; the tokens that did and were live, expired ones left out."""
+        wanted: list[tuple[str, Sequence[str]]] = []
+        if actor is not None:
+            wanted.append(("actor_kind IN ('user', 'agent') AND actor = ? COLLATE NOCASE", (actor,)))
+        if sign_in is not None:
+            wanted.append(("sign_in = ?", (sign_in,)))
+        if service is not None:
+            wanted.append(("actor_kind = 'service' AND actor = ? COLLATE NOCASE AND scope = 'gateway'", (service,)))
+        if connection is not None:
+            wanted.append(("EXISTS (SELECT 1 FROM json_each(tokens.connections) WHERE value = ?)", (connection,)))
+        if not wanted:
+            return []
+        condition = " OR ".join(f"({text})" for text, _ in wanted)
+        values = [value for _, given in wanted for value in given]
+        with self._database.writing() as writing:
+            rows = writing.execute(
+                f"UPDATE tokens SET revoked_at = ? WHERE revoked_at IS NULL AND ({condition})"  # noqa: S608 - constants
+                f" RETURNING {_COLUMNS}",
+                (at, *values),
+            ).fetchall()
+        return [record for record in map(_record, rows) if record.actor.expires_at > at]
+
+    def drop_old(self, before: float) -> int:
+        """Forget the tokens of sign-ins that expired before this: there is a new one every few minutes. Returns how
+        many there were."""
+        with self._database.writing() as connection:
+            done = connection.execute("DELETE FROM tokens WHERE sign_in IS NOT NULL AND expires_at < ?", (before,))
+            return done.rowcount
+
+    def _listed(self, condition: str, values: tuple[Any, ...], limit: int, now: float | None) -> list[TokenRecord]:
+        if now is not None:
+            condition += " AND (sign_in IS NULL OR expires_at > ?)"
+            values = (*values, now)
+        rows = self._database.rows(
+            f"{_SELECT} WHERE {condition} ORDER BY created_at DESC, id LIMIT ?", (*values, limit)
+        )
+        return [_record(row) for row in rows]
 
 
 def _record(row: Any) -> TokenRecord:
@@ -105,6 +193,10 @@ def _record(row: Any) -> TokenRecord:
         revoked_at,
         last_used_at,
         network,
+        scope,
+        user_id,
+        sign_in,
+        bound_to,
     ) = row
     actor = Actor(
         kind=ActorKind(kind),
@@ -114,5 +206,7 @@ def _record(row: Any) -> TokenRecord:
         expires_at=expires_at,
         agent=agent,
         connections=None if connections is None else frozenset(json.loads(connections)),
+        user_id=user_id,
+        bound_to=bound_to,
     )
-    return TokenRecord(actor, created_at, created_by, revoked_at, last_used_at, network)
+    return TokenRecord(actor, created_at, created_by, revoked_at, last_used_at, network, TokenScope(scope), sign_in)
