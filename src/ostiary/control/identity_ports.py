@@ -5,13 +5,12 @@ threads. All raise `StorageUnavailableError` when they cannot.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ostiary.identity.keys import KeyBook
 from ostiary.identity.saml.metadata import IdentityProviderMetadata
 from ostiary.model.issuer import Issuer, OidcIssuer, SamlIssuer, WorkloadIssuer
-from ostiary.model.person import ScimGroup, ServiceAccount, SignIn, User
+from ostiary.model.person import OwnerCredential, ScimGroup, ServiceAccount, SignIn, User
 from ostiary.model.token import TokenRecord
 
 AccessChanged = Callable[[], None]
@@ -166,22 +165,13 @@ class ServiceAccounts(Protocol):
     def change(self, account: ServiceAccount) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
-class OwnerCredential:
-    """`sealed` opens only for this id. `failures` counts wrong codes since the last right one; `counter` is the last
-    TOTP step, or a passkey's signature counter."""
-
-    id: str
-    user_id: str
-    kind: str
-    sealed: bytes
-    counter: int
-    failures: int
-    created_at: float
-    used_at: float | None
-
-
 class OwnerCredentials(Protocol):
+    def is_empty(self) -> bool:
+        """Whether there is no owner yet."""
+        ...
+
+    def get(self, credential_id: str) -> OwnerCredential | None: ...
+
     def of_user(self, user_id: str) -> list[OwnerCredential]: ...
 
     def add(self, credential: OwnerCredential) -> None: ...

@@ -93,6 +93,24 @@ class SignIn:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnerCredential:
+    """How a local owner proves who they are: `kind` is `totp` or `passkey`. `sealed` opens only for this id.
+
+    `failures` counts wrong codes since the last right one; `counter` is the last TOTP step, or a passkey's signature
+    counter.
+    """
+
+    id: str
+    user_id: str
+    kind: str
+    sealed: bytes
+    counter: int
+    failures: int
+    created_at: float
+    used_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceAccount:
     """A machine's name. Its keys are tokens of kind `service` that expire."""
 
