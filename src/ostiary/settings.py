@@ -31,6 +31,12 @@ class Settings:
     ops: str = _setting("127.0.0.1:8422", "Health, readiness and metrics.", "address:port")
     tls_cert: str = _setting("", "PEM certificate chain for the gateway and console listeners.", "path")
     tls_key: str = _setting("", "PEM private key for it.", "path")
+    tls_client_ca: str = _setting(
+        "", "PEM certificates that vouch for clients on the gateway listener, for tokens bound to a client certificate.", "path"
+    )
+    console_url: str = _setting(
+        "", "The console's address as people's browsers see it; default: that of its listener.", "URL"
+    )
     insecure_plaintext: bool = _setting(False, "Allow a non-loopback listener without TLS (behind a TLS proxy).")
     allowed_hosts: str = _setting(
         "",
@@ -75,6 +81,11 @@ class Settings:
         86_400.0, "How long the previous value is still masked after a rotation.", "seconds"
     )
     token_ttl_s: float = _setting(12 * 3600.0, "Life of a token when none is asked for.", "seconds")
+    access_ttl_s: float = _setting(
+        900.0, "Life of the tokens that `ostiary token` and the token endpoint give; they are renewed silently.", "seconds"
+    )
+    service_key_ttl_s: float = _setting(90 * 86_400.0, "Life of a service account's key when none is asked for.", "seconds")
+    service_key_ttl_max_s: float = _setting(366 * 86_400.0, "Longest life of a service account's key.", "seconds")
     token_ttl_max_s: float = _setting(30 * 86_400.0, "Longest life of a token.", "seconds")
     approvals_waiting_max: int = _setting(20, "Open approvals one actor may have.", "approvals")
 

@@ -17,7 +17,8 @@ class Actor:
     `connections` names the only connections the token may use; `None` leaves that to the rules.
     `expires_at` is seconds since the epoch. `user_id` is the signed-in person's, None where a token was made by hand or by
     an issuer. `bound_to` is what the sender must prove to hold: `jkt:` and the thumbprint of a DPoP key (RFC 9449), or
-    `x5t:` and that of a client certificate (RFC 8705).
+    `x5t:` and that of a client certificate (RFC 8705). `issuer` is the name of the issuer that signed the token, None for
+    one made here.
     """
 
     kind: ActorKind
@@ -29,6 +30,12 @@ class Actor:
     connections: frozenset[str] | None = None
     user_id: str | None = None
     bound_to: str | None = None
+    issuer: str | None = None
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the token is another issuer's (a JWT), and not one that was made here."""
+        return self.issuer is not None
 
     @property
     def key(self) -> str:

@@ -33,8 +33,13 @@ class Configuration:
     issuers: tuple[Issuer, ...] = ()
     roles: tuple[Role, ...] = ()
     assignments: tuple[Assignment, ...] = ()
-    sign_in: SignInLimits = SignInLimits()
+    sign_in_limits: SignInLimits | None = None
     scim: ScimSettings | None = None
+
+    @property
+    def sign_in(self) -> SignInLimits:
+        """What was said of them, or the defaults."""
+        return self.sign_in_limits or SignInLimits()
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,15 @@ class SignInRefusedError(RefusedError):
         self.reason = reason
 
 
+class KeysWantedError(OstiaryError):
+    """Whether a token is right can be said only once its issuer's keys are fetched."""
+
+    code = "keys_wanted"
+
+    def __init__(self) -> None:
+        super().__init__("The issuer's keys are not known yet.")
+
+
 class ProviderRefusedError(RefusedError):
     """The identity provider said no. `error` is its code of RFC 6749, `invalid_grant` among them."""
 

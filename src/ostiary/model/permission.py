@@ -67,3 +67,8 @@ class Assignment:
     role: str
     users: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """A role is assigned in one place."""
+        return self.role
