@@ -1,0 +1,51 @@
+"""base64url and JSON as signed things use them: one spelling for one value, nothing said twice."""
+
+import base64
+import binascii
+import json
+from typing import NoReturn
+
+import orjson
+
+
+def base64url(data: bytes) -> str:
+    """Without padding (RFC 7515 section 2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def from_base64url(text: str) -> bytes:
+    """Raises `ValueError` for padding, other alphabets, and last bits that are not zero: one value has one spelling."""
+    padding = b"==="[: -len(text) % 4]
+    try:
+        data = binascii.a2b_base64(text.encode("ascii").translate(_TO_STANDARD) + padding, strict_mode=True)
+    except (binascii.Error, UnicodeEncodeError):
+        raise ValueError("not base64url") from None
+    if base64url(data) != text:
+        raise ValueError("not the one spelling of base64url")
+    return data
+
+
+def read_object(data: bytes) -> dict[str, object]:
+    """A JSON object. Raises `ValueError` for anything else: a member given twice at any depth, NaN, a lone surrogate,
+    bytes that are not UTF-8, nesting beyond what is sane."""
+    # orjson is strict about the text and bounds the depth; json alone shows a member that was given twice.
+    if not isinstance(orjson.loads(data), dict):
+        raise ValueError("not a JSON object")
+    document = json.loads(data, object_pairs_hook=_once, parse_constant=_no_constant)
+    if not isinstance(document, dict):
+        raise ValueError("not a JSON object")
+    return document
+
+
+_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/\x00\x00\x00")
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is given twice")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError("not a JSON number")
