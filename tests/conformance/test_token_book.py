@@ -113,6 +113,13 @@ def test_a_person_owns_what_was_made_for_their_user_or_by_hand_for_their_name(st
     assert {listed.id for listed in store.tokens.of_service("anna")} == {"a service's"}
 
 
+def test_one_name_in_two_spellings_is_one_person(store: Any) -> None:
+    added(store, "t1", **person(name="ÜMİT Öz"))
+    added(store, "t2", **person(name="ümi̇t öz"))
+    assert {listed.id for listed in store.tokens.of_actor(None, frozenset({"Ümi̇t öz"}))} == {"t1", "t2"}
+    assert {revoked.id for revoked in store.tokens.revoke_all(150.0, actor="Ümi̇t öz")} == {"t1", "t2"}
+
+
 def test_expired_tokens_of_sign_ins_are_left_out_and_dropped(store: Any) -> None:
     added(store, "old", "s1", **person(expires_at=150.0))
     added(store, "live", "s1", **person())

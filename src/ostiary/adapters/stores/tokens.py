@@ -1,12 +1,13 @@
 """Tokens: only their SHA-256 is kept, so a stolen database opens nothing."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from threading import Lock
 from typing import Any
 
 from ostiary.adapters.stores.database import Database
 from ostiary.model.actor import Actor, ActorKind
+from ostiary.model.person import name_key
 from ostiary.model.token import TokenRecord, TokenScope
 
 _COLUMNS = (
@@ -95,11 +96,11 @@ class Tokens:
         self, user_id: str | None, names: frozenset[str], limit: int = 1000, now: float | None = None
     ) -> list[TokenRecord]:
         """The newest tokens of a person and their agents: made for this user, or by hand for one of these names."""
-        marks = ",".join("?" * len(names))
+        spellings = self._spellings(names)
         return self._listed(
-            f"((user_id IS NOT NULL AND user_id = ?) OR (user_id IS NULL AND actor_kind IN ('user', 'agent')"
-            f" AND actor COLLATE NOCASE IN ({marks})))",
-            (user_id, *sorted(names)),
+            "((user_id IS NOT NULL AND user_id = ?) OR"
+            f" (user_id IS NULL AND actor_kind IN ('user', 'agent') AND actor IN ({_marks(spellings)})))",
+            (user_id, *spellings),
             limit,
             now,
         )
@@ -143,7 +144,8 @@ class Tokens:
         """Revoke what fits any of those that are given; the tokens that did and were live, expired ones left out."""
         wanted: list[tuple[str, Sequence[str]]] = []
         if actor is not None:
-            wanted.append(("actor_kind IN ('user', 'agent') AND actor = ? COLLATE NOCASE", (actor,)))
+            spellings = self._spellings({actor})
+            wanted.append((f"actor_kind IN ('user', 'agent') AND actor IN ({_marks(spellings)})", spellings))
         if sign_in is not None:
             wanted.append(("sign_in = ?", (sign_in,)))
         if service is not None:
@@ -169,6 +171,12 @@ class Tokens:
             done = connection.execute("DELETE FROM tokens WHERE sign_in IS NOT NULL AND expires_at < ?", (before,))
             return done.rowcount
 
+    def _spellings(self, names: Iterable[str]) -> list[str]:
+        """How tokens made by hand write these names: as users, people are one in any spelling of their name."""
+        keys = {name_key(name) for name in names}
+        rows = self._database.rows("SELECT DISTINCT actor FROM tokens WHERE actor_kind IN ('user', 'agent')")
+        return [actor for (actor,) in rows if name_key(actor) in keys]
+
     def _listed(self, condition: str, values: tuple[Any, ...], limit: int, now: float | None) -> list[TokenRecord]:
         if now is not None:
             condition += " AND (sign_in IS NULL OR expires_at > ?)"
@@ -177,6 +185,10 @@ class Tokens:
             f"{_SELECT} WHERE {condition} ORDER BY created_at DESC, id LIMIT ?", (*values, limit)
         )
         return [_record(row) for row in rows]
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ",".join("?" * len(values))
 
 
 def _record(row: Any) -> TokenRecord:
