@@ -3,6 +3,7 @@
 import pwd
 from dataclasses import dataclass
 
+from ostiary.model.actor import ActorKind
 from ostiary.model.errors import RefusedError
 from ostiary.model.permission import STEP_UP, Permission
 
@@ -13,7 +14,6 @@ class StepUpRequiredError(RefusedError):
     """Permitted, but the sign-in is too long ago."""
 
     code = "step_up_required"
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,10 @@ class Caller:
                 "This needs a sign-in within the last few minutes.",
                 "Sign in again in the console, or with `ostiary login`, and repeat it.",
             )
+
+    def is_own(self, kind: str, name: str) -> bool:
+        """Whether what this actor did is the caller's own. A service account of the same name is not."""
+        return kind != ActorKind.SERVICE and name.lower() in {own.lower() for own in self.names}
 
     def may(self, permission: Permission) -> bool:
         """For what is shown in part to some: their own, or everybody's."""

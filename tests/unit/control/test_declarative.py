@@ -124,8 +124,6 @@ def test_what_is_wrong_is_named_with_its_line(old: str, new: str, line: int, say
         ("grant: once", "grant: {window: 1h}"),
         ("{env: CURSOR_API_KEY}", "{vault: {path: a, key: b}}"),
         ("{env: CURSOR_API_KEY}", "{aws-sm: {id: a}}"),
-        ("version: 1", "version: 1\ngroups: [{name: a, from: {issuer: b}}]"),
-        ("version: 1", "version: 1\nidentity: {}"),
         ("version: 1", "version: 1\nnotifiers: []"),
         ("version: 1", "version: 1\nexporters: []"),
     ],

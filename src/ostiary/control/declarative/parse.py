@@ -6,8 +6,17 @@ from typing import NoReturn, TypeVar
 from ostiary.control.declarative import unavailable
 from ostiary.control.declarative.connections import read_connection, read_secret
 from ostiary.control.declarative.errors import DeclarativeError
+from ostiary.control.declarative.issuers import read_issuer
 from ostiary.control.declarative.masking import read_masking_rule
 from ostiary.control.declarative.nodes import Value, read_document
+from ostiary.control.declarative.people import (
+    IDENTITY_KEYS,
+    read_assignment,
+    read_group,
+    read_limits,
+    read_role,
+    read_scim,
+)
 from ostiary.control.declarative.plan import merge
 from ostiary.control.declarative.references import check_references
 from ostiary.control.declarative.remote_detectors import read_detector
@@ -15,16 +24,38 @@ from ostiary.control.declarative.rules import read_rule
 from ostiary.model.configuration import Configuration, SecretReference
 from ostiary.model.connection import Connection
 from ostiary.model.detector import DetectorService
+from ostiary.model.issuer import Group, OidcIssuer, SamlIssuer, WorkloadIssuer
 from ostiary.model.masking import MaskingRule
+from ostiary.model.permission import Assignment, Role
 from ostiary.model.rule import Rule
 from ostiary.protocols.kinds import Kind
 
 ENTRIES_MAX = 10_000
 """Most entries of one section."""
 
-_Entry = TypeVar("_Entry", SecretReference, Connection, Rule, MaskingRule, DetectorService)
-_SECTIONS = ("version", "secrets", "connections", "rules", "detectors", "masking")
-_NOUNS = {"connections": "connection", "rules": "rule", "masking": "masking rule"}
+_Entry = TypeVar(
+    "_Entry",
+    SecretReference,
+    Connection,
+    Rule,
+    MaskingRule,
+    DetectorService,
+    Group,
+    OidcIssuer | SamlIssuer | WorkloadIssuer,
+    Role,
+    Assignment,
+)
+_SECTIONS = ("version", "secrets", "connections", "groups", "rules", "detectors", "masking", "identity")
+_NOUNS = {
+    "connections": "connection",
+    "rules": "rule",
+    "masking": "masking rule",
+    "groups": "group",
+    "issuers": "issuer",
+    "roles": "role",
+    "assign": "assignment of the role",
+    "identity": "part of identity",
+}
 
 
 def parse(text: str, filename: str, kinds: Mapping[str, Kind], existing: Configuration | None = None) -> Configuration:
@@ -33,6 +64,10 @@ def parse(text: str, filename: str, kinds: Mapping[str, Kind], existing: Configu
     sections = _sections(text, filename)
     places: dict[tuple[str, str], Value] = {}
     detectors = _section(sections.get("detectors"), "detectors", read_detector, places)
+    identity: Mapping[str, Value] = {}
+    if "identity" in sections:
+        identity = sections["identity"].mapping("identity", IDENTITY_KEYS)
+        places["identity", "scim"] = identity.get("scim", sections["identity"])
     services = merge(existing or Configuration(), Configuration(detectors=detectors), prune=False).detectors
     configuration = Configuration(
         secrets=_section(sections.get("secrets"), "secrets", read_secret, places),
@@ -42,6 +77,12 @@ def parse(text: str, filename: str, kinds: Mapping[str, Kind], existing: Configu
         rules=_section(sections.get("rules"), "rules", read_rule, places),
         masking=_section(sections.get("masking"), "masking", lambda value: read_masking_rule(value, services), places),
         detectors=detectors,
+        groups=_section(sections.get("groups"), "groups", read_group, places),
+        issuers=_section(identity.get("issuers"), "issuers", read_issuer, places),
+        roles=_section(identity.get("roles"), "roles", read_role, places),
+        assignments=_section(identity.get("assign"), "assign", read_assignment, places),
+        sign_in_limits=read_limits(identity["sessions"]) if "sessions" in identity else None,
+        scim=read_scim(identity["scim"]) if "scim" in identity else None,
     )
 
     def fail(section: str, name: str, key: str, sentence: str, next_step: str) -> NoReturn:
@@ -49,7 +90,7 @@ def parse(text: str, filename: str, kinds: Mapping[str, Kind], existing: Configu
         if place is None:
             # Something applied earlier no longer fits what this file says.
             raise DeclarativeError(filename, 0, f"The {_NOUNS[section]} '{name}' is in force: {sentence}", next_step)
-        _, at = place.members(section).get(key, (place, place))
+        _, at = place.members(section).get(key, (place, place)) if place.is_mapping else (place, place)
         at.fail(sentence, next_step)
 
     check_references(merge(existing or Configuration(), configuration, prune=False), kinds, fail)

@@ -4,15 +4,42 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from ostiary.control.declarative.people import write_limits
 from ostiary.control.declarative.upstream import upstream_text
 from ostiary.control.declarative.values import duration_text, moment_text
 from ostiary.model.configuration import Configuration, SecretReference
 from ostiary.model.connection import Connection, Upstream
 from ostiary.model.detector import DetectorService
+from ostiary.model.issuer import Group, OidcIssuer, SamlIssuer, ScimSettings, SignInLimits, WorkloadIssuer
 from ostiary.model.masking import Exemption, MaskingRule, Where
+from ostiary.model.permission import Assignment, Role
 from ostiary.model.rule import Rule, Who
 
-_Entry = TypeVar("_Entry", SecretReference, Connection, Rule, MaskingRule, DetectorService)
+_Entry = TypeVar(
+    "_Entry",
+    SecretReference,
+    Connection,
+    Rule,
+    MaskingRule,
+    DetectorService,
+    Group,
+    OidcIssuer | SamlIssuer | WorkloadIssuer,
+    Role,
+    Assignment,
+)
+_AnyEntry = (
+    SecretReference
+    | Connection
+    | Rule
+    | MaskingRule
+    | DetectorService
+    | Group
+    | OidcIssuer
+    | SamlIssuer
+    | WorkloadIssuer
+    | Role
+    | Assignment
+)
 
 _KEYS = {"exemptions": "exceptions", "endpoint": "url"}
 """What the file calls a field, where that is not its name."""
@@ -20,7 +47,8 @@ _KEYS = {"exemptions": "exceptions", "endpoint": "url"}
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`action` is `+`, `~` or `-`; `kind` is `secret`, `connection`, `rule`, `detector` or `masking`."""
+    """`action` is `+`, `~` or `-`; `kind` is `secret`, `connection`, `group`, `rule`, `detector`, `masking`, `issuer`,
+    `role`, `assignment`, `sessions` or `scim`."""
 
     action: str
     kind: str
@@ -38,6 +66,12 @@ def merge(old: Configuration, new: Configuration, prune: bool) -> Configuration:
         rules=_merged(old.rules, new.rules),
         masking=_merged(old.masking, new.masking),
         detectors=_merged(old.detectors, new.detectors),
+        groups=_merged(old.groups, new.groups),
+        issuers=_merged(old.issuers, new.issuers),
+        roles=_merged(old.roles, new.roles),
+        assignments=_merged(old.assignments, new.assignments),
+        sign_in_limits=new.sign_in_limits or old.sign_in_limits,
+        scim=new.scim or old.scim,
     )
 
 
@@ -46,9 +80,15 @@ def plan(old: Configuration, new: Configuration, prune: bool) -> tuple[Change, .
     return (
         *_changes("secret", old.secrets, new.secrets, prune),
         *_changes("connection", old.connections, new.connections, prune),
+        *_changes("group", old.groups, new.groups, prune),
         *_changes("rule", old.rules, new.rules, prune),
         *_changes("detector", old.detectors, new.detectors, prune),
         *_changes("masking", old.masking, new.masking, prune),
+        *_changes("issuer", old.issuers, new.issuers, prune),
+        *_changes("role", old.roles, new.roles, prune),
+        *_changes("assignment", old.assignments, new.assignments, prune),
+        *_changed_setting("sessions", old.sign_in_limits, new.sign_in_limits, prune),
+        *_changed_setting("scim", old.scim, new.scim, prune),
     )
 
 
@@ -72,8 +112,35 @@ def _changes(kind: str, old: Sequence[_Entry], new: Sequence[_Entry], prune: boo
     return changes
 
 
-def _summary(entry: SecretReference | Connection | Rule | MaskingRule | DetectorService) -> str:
+def _changed_setting(
+    kind: str, old: SignInLimits | ScimSettings | None, new: SignInLimits | ScimSettings | None, prune: bool
+) -> list[Change]:
+    if old == new or (new is None and not prune):
+        return []
+    if old is None:
+        return [Change("+", kind, "identity", _shown(new))]
+    if new is None:
+        return [Change("-", kind, "identity")]
+    return [Change("~", kind, "identity", f"{_shown(old)} → {_shown(new)}")]
+
+
+def _summary(entry: _AnyEntry) -> str:
     match entry:
+        case Group():
+            sources = [f"{source.claim} {source.value} at {source.issuer}" for source in entry.sources]
+            sources += [f"scim {name}" for name in entry.scim]
+            people = f"{len(entry.members)} named" if entry.members else ""
+            return ", ".join(filter(None, (*sources, people)))
+        case OidcIssuer():
+            return f"oidc {entry.issuer}"
+        case SamlIssuer():
+            return f"saml {entry.metadata_url or entry.metadata_file}"
+        case WorkloadIssuer():
+            return f"workload {entry.issuer} for {', '.join(rule.service for rule in entry.accepts)}"
+        case Role():
+            return ", ".join(sorted(entry.permissions))
+        case Assignment():
+            return ", ".join(sorted(entry.users | entry.groups))
         case SecretReference():
             return f"{entry.provider} {entry.reference}".strip()
         case Connection():
@@ -141,6 +208,10 @@ _DIFFERENCES: dict[tuple[type, str], Callable[[str, Any, Any], str]] = {
 
 def _shown(value: object) -> str:
     match value:
+        case SignInLimits():
+            return ", ".join(f"{key} {text}" for key, text in write_limits(value).items())
+        case ScimSettings():
+            return f"people of {value.issuer}"
         case Exemption():
             until = "for good" if value.expires_at is None else f"until {moment_text(value.expires_at)}"
             scope = [("matching", value.matching), ("who", value.who), ("on", value.on)]

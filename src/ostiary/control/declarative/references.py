@@ -5,10 +5,12 @@ from functools import partial
 from typing import NoReturn
 
 from ostiary.control.declarative.errors import nearest
+from ostiary.control.declarative.people import complaint_about_role
 from ostiary.control.declarative.remote_detectors import complaint_about_detector
 from ostiary.model.configuration import Configuration
 from ostiary.model.connection import Connection
 from ostiary.model.detector import DetectorService
+from ostiary.model.issuer import OidcIssuer
 from ostiary.model.masking import MaskingRule
 from ostiary.model.rule import Rule
 from ostiary.policy.patterns import CLASS_PREFIX, glob_matches, is_glob
@@ -41,6 +43,32 @@ def check_references(configuration: Configuration, kinds: Mapping[str, Kind], fa
         _check_rule(rule, configuration.connections, kinds, fail)
     for masking_rule in configuration.masking:
         _check_masking_rule(masking_rule, configuration.connections, configuration.detectors, fail)
+    _check_identity(configuration, secrets, fail)
+
+
+def _check_identity(configuration: Configuration, secrets: list[str], fail: Fail) -> None:
+    issuers = [issuer.name for issuer in configuration.issuers]
+    for issuer in configuration.issuers:
+        if isinstance(issuer, OidcIssuer) and issuer.client_secret not in (None, *secrets):
+            fail(
+                "issuers",
+                issuer.name,
+                "oidc",
+                f"There is no secret '{issuer.client_secret}'.",
+                f"{nearest(issuer.client_secret or '', secrets)} Or declare it under `secrets:`.".strip(),
+            )
+    for group in configuration.groups:
+        for source in group.sources:
+            if source.issuer not in issuers:
+                sentence = f"There is no issuer '{source.issuer}'."
+                fail("groups", group.name, "from", sentence, nearest(source.issuer, issuers))
+    for assignment in configuration.assignments:
+        complaint = complaint_about_role(assignment.role, configuration.roles)
+        if complaint is not None:
+            fail("assign", assignment.role, "role", *complaint)
+    if configuration.scim is not None and configuration.scim.issuer not in issuers:
+        name = configuration.scim.issuer
+        fail("identity", "scim", "issuer", f"There is no issuer '{name}'.", nearest(name, issuers))
 
 
 def _secrets_of(connection: Connection) -> Iterable[str]:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 import yaml
 
 from ostiary.control.declarative.auth import write_auth
+from ostiary.control.declarative.issuers import write_issuer
 from ostiary.control.declarative.masking import ARCHIVES_BLOCK, NEVER
+from ostiary.control.declarative.people import write_assignment, write_group, write_limits, write_role
 from ostiary.control.declarative.remote_detectors import write_detector
 from ostiary.control.declarative.upstream import upstream_text
 from ostiary.control.declarative.values import duration_text, moment_text
@@ -24,15 +26,32 @@ def render(configuration: Configuration) -> str:
         sections["secrets"] = [_secret(secret) for secret in configuration.secrets]
     if configuration.connections:
         sections["connections"] = [dict(_connection(entry)) for entry in configuration.connections]
+    if configuration.groups:
+        sections["groups"] = [dict(write_group(group)) for group in configuration.groups]
     if configuration.rules:
         sections["rules"] = [dict(_rule(rule)) for rule in configuration.rules]
     if configuration.detectors:
         sections["detectors"] = [dict(write_detector(detector)) for detector in configuration.detectors]
     if configuration.masking:
         sections["masking"] = [dict(_masking_rule(rule)) for rule in configuration.masking]
+    if identity := dict(_identity(configuration)):
+        sections["identity"] = identity
     text: str = yaml.safe_dump(sections, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1_000_000)
     # YAML's own writer quotes the key, which an older YAML would read as a boolean; people write it plain.
     return _QUOTED_ON.sub(r"\1on: ", text)
+
+
+def _identity(configuration: Configuration) -> Iterator[tuple[str, object]]:
+    if configuration.issuers:
+        yield "issuers", [dict(write_issuer(issuer)) for issuer in configuration.issuers]
+    if configuration.roles:
+        yield "roles", [dict(write_role(role)) for role in configuration.roles]
+    if configuration.assignments:
+        yield "assign", [dict(write_assignment(assignment)) for assignment in configuration.assignments]
+    if configuration.sign_in_limits is not None:
+        yield "sessions", write_limits(configuration.sign_in_limits)
+    if configuration.scim is not None:
+        yield "scim", {"issuer": configuration.scim.issuer}
 
 
 def _secret(secret: SecretReference) -> dict[str, object]:

@@ -4,8 +4,6 @@ They are errors and not warnings: a restriction that is silently ignored is wors
 """
 
 DOCUMENT = {
-    "groups": "leave actors with the groups that `ostiary token create --groups` gives them",
-    "identity": "leave `ostiary token create` as the only way to a token",
     "notifiers": "leave approvers to look at `ostiary approvals list` themselves",
     "exporters": "keep the audit log on this machine only",
 }

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from ostiary.control.caller import Caller, Permission
 from ostiary.control.ports import DecisionDesk
 from ostiary.model.approval import Approval, ApprovalState
+from ostiary.model.errors import NotFoundError
+
+LOOKED_THROUGH_MAX = 5000
+"""Approvals among which somebody's own are looked for, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +24,20 @@ class ApprovalService:
         self._desk = desk
 
     async def list(self, caller: Caller, state: ApprovalState | None, limit: int) -> list[SeenApproval]:
-        """The newest first."""
-        caller.require(Permission.APPROVALS_READ)
+        """The newest first; without the permission only what the caller asked for."""
+        caller.require(Permission.STATUS_READ)
         await self._desk.sweep()
-        return [self._seen(approval) for approval in self._desk.newest(state, limit)]
+        found = self._desk.newest(state, limit if caller.may(Permission.APPROVALS_READ) else LOOKED_THROUGH_MAX)
+        return [self._seen(approval) for approval in found if _may_see(caller, approval)][:limit]
 
     async def get(self, caller: Caller, approval_id: str) -> SeenApproval:
-        """Raises `NotFoundError`."""
-        caller.require(Permission.APPROVALS_READ)
+        """Raises `NotFoundError`, for somebody else's too (I02)."""
+        caller.require(Permission.STATUS_READ)
         await self._desk.sweep()
-        return self._seen(self._desk.get(approval_id))
+        approval = self._desk.get(approval_id)
+        if not _may_see(caller, approval):
+            raise NotFoundError("There is no such approval.", "`ostiary approvals list` shows those there are.")
+        return self._seen(approval)
 
     async def decide(self, caller: Caller, approval_id: str, approve: bool, reason: str | None) -> SeenApproval:
         """Raises `NotFoundError`, `CallerError` and, for the caller's own request, `RefusedError`."""
@@ -38,3 +46,7 @@ class ApprovalService:
 
     def _seen(self, approval: Approval) -> SeenApproval:
         return SeenApproval(approval, self._desk.clients_waiting(approval.id))
+
+
+def _may_see(caller: Caller, approval: Approval) -> bool:
+    return caller.may(Permission.APPROVALS_READ) or caller.is_own(approval.actor_kind, approval.actor)

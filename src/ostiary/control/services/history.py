@@ -20,23 +20,28 @@ class HistoryService:
     async def sessions(
         self, caller: Caller, limit: int, actor: str | None, connection: str | None
     ) -> Sequence[Session]:
-        """The newest first."""
-        caller.require(Permission.SESSIONS_READ)
-        return await asyncio.to_thread(self._history.sessions, limit, actor, connection)
+        """The newest first; without the permission only the caller's own."""
+        if caller.may(Permission.SESSIONS_READ):
+            return await asyncio.to_thread(self._history.sessions, limit, actor, connection)
+        caller.require(Permission.STATUS_READ)
+        names = [name for name in sorted(caller.names) if actor in (None, name)]
+        return await asyncio.to_thread(self._own_sessions, caller, names, limit, connection)
 
     async def session(self, caller: Caller, session_id: str) -> tuple[Session, Sequence[Mapping[str, Any]]]:
-        """The session and its exchanges, the oldest first. Raises `NotFoundError`."""
-        caller.require(Permission.SESSIONS_READ)
+        """The session and its exchanges, the oldest first. Raises `NotFoundError`, for somebody else's too (I02)."""
+        caller.require(Permission.STATUS_READ)
         session = await asyncio.to_thread(self._history.session, session_id)
-        if session is None:
-            raise NotFoundError("There is no such session.", "`ostiary sessions list` shows those there are.")
-        return session, await asyncio.to_thread(self._history.exchanges, session_id)
+        if session is not None:
+            exchanges = await asyncio.to_thread(self._history.exchanges, session_id)
+            if all(_may_see(caller, exchange) for exchange in exchanges):
+                return session, exchanges
+        raise NotFoundError("There is no such session.", "`ostiary sessions list` shows those there are.")
 
     async def exchange(self, caller: Caller, exchange_id: str) -> Mapping[str, Any]:
-        """Raises `NotFoundError`."""
-        caller.require(Permission.SESSIONS_READ)
+        """Raises `NotFoundError`, for somebody else's too."""
+        caller.require(Permission.STATUS_READ)
         found = await asyncio.to_thread(self._history.exchange, exchange_id)
-        if found is None:
+        if found is None or not _may_see(caller, found):
             raise NotFoundError("There is no such exchange.", "`ostiary sessions show ID` shows those there are.")
         return found
 
@@ -48,3 +53,21 @@ class HistoryService:
             raise NotFoundError("There is no recording of this exchange.")
         self._log.write("recording.view", caller, {"exchange": exchange_id, "frames": len(frames)})
         return await asyncio.to_thread(timeline, frames)
+
+    def _own_sessions(
+        self, caller: Caller, names: Sequence[str], limit: int, connection: str | None
+    ) -> Sequence[Session]:
+        found: list[Session] = []
+        for name in names:
+            for session in self._history.sessions(limit, name, connection):
+                exchanges = self._history.exchanges(session.id)
+                if exchanges and all(_may_see(caller, exchange) for exchange in exchanges):
+                    found.append(session)
+        return sorted(found, key=lambda session: session.last_at, reverse=True)[:limit]
+
+
+def _may_see(caller: Caller, exchange: Mapping[str, Any]) -> bool:
+    if caller.may(Permission.SESSIONS_READ):
+        return True
+    actor = exchange.get("actor")
+    return isinstance(actor, Mapping) and caller.is_own(str(actor.get("kind")), str(actor.get("name")))
