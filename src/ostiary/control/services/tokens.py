@@ -1,36 +1,27 @@
-"""Gateway tokens: made, listed, revoked. The text of one exists only in the answer that made it."""
+"""Tokens: made, listed, revoked. Who may not do that for everybody does it for themselves."""
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from ostiary.control.caller import Caller, Permission
 from ostiary.control.declarative.values import duration_text, is_plain_name
+from ostiary.control.identity_ports import ServiceAccounts
 from ostiary.control.ports import DecisionDesk, Revoked, TokenStore
 from ostiary.control.services.admin_log import AdminLog
 from ostiary.control.services.configuration import ConfigurationService
-from ostiary.identity.tokens import RANDOM_BYTES, mint_token, token_hash
+from ostiary.control.services.token_mint import NewToken, TokenMint, bound_to_certificate
 from ostiary.model.actor import Actor, ActorKind
-from ostiary.model.errors import CallerError, NotFoundError
-from ostiary.model.token import TokenRecord
+from ostiary.model.errors import CallerError, NotFoundError, RefusedError
+from ostiary.model.person import name_key
+from ostiary.model.token import TokenRecord, TokenScope
+
+__all__ = ["NewToken", "TokenService"]
 
 GROUPS_MAX = 200
 CONNECTIONS_MAX = 200
 LISTED_MAX = 1000
-
-_LETTERS = {ActorKind.USER: "u", ActorKind.SERVICE: "s", ActorKind.AGENT: "a"}
-
-
-@dataclass(frozen=True, slots=True)
-class NewToken:
-    """`unknown_connections` are named by the token and do not exist (yet)."""
-
-    text: str
-    record: TokenRecord
-    unknown_connections: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        return f"NewToken({self.record.id!r})"
+MACHINE_TTL_MAX_S = 366 * 86_400.0
+"""Of what no person holds: a directory's token for SCIM, a service account's key."""
 
 
 class TokenService:
@@ -45,69 +36,87 @@ class TokenService:
         randomness: Callable[[int], bytes],
         revoked: Revoked,
         log: AdminLog,
+        accounts: ServiceAccounts | None = None,
+        machine_ttl_max_s: float = MACHINE_TTL_MAX_S,
     ) -> None:
         self._store = store
         self._configuration = configuration
         self._desk = desk
         self._ttl_s = ttl_s
         self._ttl_max_s = ttl_max_s
-        self._randomness = randomness
         self._revoked = revoked
         self._log = log
+        self._accounts = accounts
+        self._machine_ttl_max_s = machine_ttl_max_s
+        self._mint = TokenMint(store, randomness, log)
 
     async def create(
         self,
         caller: Caller,
         *,
-        actor: str,
-        kind: str,
+        actor: str | None = None,
+        kind: str = "user",
         groups: Sequence[str] = (),
         ttl_s: float | None = None,
         connections: Sequence[str] | None = None,
         agent: str | None = None,
+        scope: str = "gateway",
+        certificate: str | None = None,
     ) -> NewToken:
-        """Raises `CallerError` for what no token can have. An agent's label makes the token an agent's."""
-        caller.require(Permission.TOKENS_CREATE)
-        life_s = self._life_s(ttl_s)
+        """Without an `actor`, for the caller themselves. An agent's label makes the token an agent's, a `certificate`
+        (PEM) binds it to connections that show it. Raises `CallerError` for what no token can have."""
+        if scope == TokenScope.SCIM.value:
+            return await self._create_scim(caller, actor, ttl_s, [groups, connections, agent, certificate])
+        if scope != TokenScope.GATEWAY.value:
+            raise CallerError("Tokens made here are for the gateway or for SCIM.", "`ostiary login` opens the API.")
+        if caller.may(Permission.TOKENS_CREATE):
+            caller.require(Permission.TOKENS_CREATE)
+            if actor is None:
+                raise CallerError("A token needs a name to speak for.", "Give it with --actor.")
+            user_id = None
+        else:
+            actor, user_id = _themselves(caller, actor, groups), caller.user_id
         _check_names(actor, groups, connections, agent)
+        given = _kind(kind, agent)
+        if user_id is not None and given is ActorKind.SERVICE:
+            raise RefusedError("A token of your own is yours or your agent's.", "Ask an owner for a service account.")
+        if given is ActorKind.SERVICE:
+            self._check_not_disabled(actor)
         now = self._log.now()
         identity = Actor(
-            kind=_kind(kind, agent),
+            kind=given,
             name=actor,
             groups=frozenset(groups),
-            token_id="tok_" + self._randomness(8).hex(),
-            expires_at=now + life_s,
+            token_id=self._mint.new_id(),
+            expires_at=now + self._life_s(ttl_s, self._ttl_s, self._ttl_max_s),
             agent=agent,
             connections=frozenset(connections) if connections else None,
+            user_id=user_id,
+            bound_to=None if certificate is None else bound_to_certificate(certificate),
         )
-        record = TokenRecord(identity, created_at=now, created_by=caller.label)
-        text = mint_token(_LETTERS[identity.kind], self._randomness(RANDOM_BYTES))
-        await asyncio.to_thread(self._store.add, token_hash(text.encode()), record)
-        self._log.write(
-            "admin.token.create",
-            caller,
-            {
-                "token": record.id,
-                "actor": {"kind": identity.kind.value, "name": actor, "agent": agent},
-                "groups": sorted(identity.groups),
-                "connections": sorted(identity.connections) if identity.connections is not None else None,
-                "ttl_s": life_s,
-            },
-        )
+        made = await self._mint.make(caller, identity)
         known = {connection.name for connection in (await asyncio.to_thread(self._configuration.current)).connections}
-        return NewToken(text, record, tuple(sorted(set(connections or ()) - known)))
+        return NewToken(made.text, made.record, tuple(sorted(set(connections or ()) - known)))
 
     async def list(self, caller: Caller) -> list[TokenRecord]:
-        """The newest first."""
-        caller.require(Permission.TOKENS_READ)
+        """The newest first: everybody's, or the caller's own."""
         await asyncio.to_thread(self._store.flush)
-        return await asyncio.to_thread(self._store.newest, LISTED_MAX)
+        now = self._log.now()
+        if caller.may(Permission.TOKENS_READ):
+            return await asyncio.to_thread(self._store.newest, LISTED_MAX, now)
+        if caller.user_id is None:
+            caller.require(Permission.TOKENS_READ)
+        return await asyncio.to_thread(self._store.of_actor, caller.user_id, caller.names, LISTED_MAX, now)
 
     async def revoke(self, caller: Caller, token_id: str) -> None:
         """The token works no more, and what it still asks for is withdrawn unless its actor has another one.
-        Raises `NotFoundError`. Revoking twice is no error."""
-        caller.require(Permission.TOKENS_REVOKE)
+        Raises `NotFoundError`, also for somebody else's. Revoking twice is no error."""
         record = await asyncio.to_thread(self._store.get, token_id)
+        if not caller.may(Permission.TOKENS_REVOKE):
+            if caller.user_id is None:
+                caller.require(Permission.TOKENS_REVOKE)
+            if record is not None and not _is_own(caller, record):
+                record = None
         if record is None:
             raise NotFoundError("There is no such token.", "`ostiary token list` shows the ids there are.")
         now = self._log.now()
@@ -116,25 +125,55 @@ class TokenService:
         self._revoked(token_id)
         self._log.write("admin.token.revoke", caller, {"token": token_id, "actor": record.actor.name})
         actor = record.actor
-        if not await asyncio.to_thread(self._has_live_token, actor, now):
+        if not await asyncio.to_thread(self._store.live_of, actor.kind, actor.name, actor.agent, now):
             await self._desk.withdraw(actor.kind, actor.name, actor.agent)
 
-    def _has_live_token(self, actor: Actor, now: float) -> bool:
-        return any(
-            other.revoked_at is None
-            and other.actor.expires_at > now
-            and (other.actor.kind, other.actor.name, other.actor.agent) == (actor.kind, actor.name, actor.agent)
-            for other in self._store.newest(LISTED_MAX)
+    async def _create_scim(
+        self, caller: Caller, actor: str | None, ttl_s: float | None, unfitting: Sequence[object]
+    ) -> NewToken:
+        caller.require(Permission.PEOPLE_MANAGE)
+        if any(unfitting):
+            raise CallerError("A token for SCIM has no groups, connections, agent or certificate.")
+        name = actor or "scim"
+        _check_names(name, (), None, None)
+        life_s = self._life_s(ttl_s, self._machine_ttl_max_s, self._machine_ttl_max_s)
+        directory = Actor(
+            kind=ActorKind.SERVICE,
+            name=name,
+            groups=frozenset(),
+            token_id=self._mint.new_id(),
+            expires_at=self._log.now() + life_s,
         )
+        return await self._mint.make(caller, directory, scope=TokenScope.SCIM)
 
-    def _life_s(self, ttl_s: float | None) -> float:
-        life_s = min(self._ttl_s, self._ttl_max_s) if ttl_s is None else ttl_s
+    def _check_not_disabled(self, name: str) -> None:
+        account = None if self._accounts is None else self._accounts.get(name)
+        if account is not None and account.disabled_at is not None:
+            raise CallerError("This service account is disabled.", "Enable it first.")
+
+    def _life_s(self, ttl_s: float | None, default_s: float, most_s: float) -> float:
+        life_s = min(default_s, most_s) if ttl_s is None else ttl_s
         # Written so that NaN fails too.
-        if not 1 <= life_s <= self._ttl_max_s:
-            raise CallerError(
-                f"A token lives from 1 second to {duration_text(self._ttl_max_s)}.", "Choose another --ttl."
-            )
+        if not 1 <= life_s <= most_s:
+            raise CallerError(f"A token lives from 1 second to {duration_text(most_s)}.", "Choose another --ttl.")
         return life_s
+
+
+def _themselves(caller: Caller, actor: str | None, groups: Sequence[str]) -> str:
+    """The name of the person who makes a token for themselves. Raises `RefusedError`."""
+    if caller.user_id is None or (actor is not None and actor != caller.label):
+        caller.require(Permission.TOKENS_CREATE)
+    if groups:
+        raise RefusedError("Your own token has the groups you are in; no others can be given to it.")
+    caller.require_fresh()
+    return caller.label
+
+
+def _is_own(caller: Caller, record: TokenRecord) -> bool:
+    if record.actor.user_id is not None:
+        return record.actor.user_id == caller.user_id
+    own = {name_key(name) for name in caller.names}
+    return record.actor.kind is not ActorKind.SERVICE and name_key(record.actor.name) in own
 
 
 def _kind(kind: str, agent: str | None) -> ActorKind:
