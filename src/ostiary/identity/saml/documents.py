@@ -5,6 +5,8 @@ from base64 import b64decode, b64encode
 
 from lxml import etree
 
+from ostiary.identity.encoding import from_base64url
+
 _DECLARATION = re.compile(
     r"""<\?xml\s+version\s*=\s*(?:"1\.0"|'1\.0')"""
     r"""(?:\s+encoding\s*=\s*(?:"utf-8"|'utf-8'))?(?:\s+standalone\s*=\s*(?:"(?:yes|no)"|'(?:yes|no)'))?\s*\?>""",
@@ -33,6 +35,19 @@ def decode_base64(encoded: str, size_max: int) -> bytes:
         raise DocumentError("encoding") from None
     if b64encode(data).decode() != text:
         raise DocumentError("encoding")
+    if len(data) > size_max:
+        raise DocumentError("too-large")
+    return data
+
+
+def decode_base64url(encoded: str, size_max: int) -> bytes:
+    """On one line, as RFC 7522 section 2.1 has it; with padding too. Raises `DocumentError`."""
+    if len(encoded) > 2 * size_max:
+        raise DocumentError("too-large")
+    try:
+        data = from_base64url(encoded.rstrip("="))
+    except ValueError:
+        raise DocumentError("encoding") from None
     if len(data) > size_max:
         raise DocumentError("too-large")
     return data

@@ -10,6 +10,7 @@ from ostiary.identity.saml.certificates import usable_certificate
 from ostiary.identity.saml.documents import DocumentError, parse_file, text_of
 from ostiary.identity.saml.instants import parse_instant
 from ostiary.identity.saml.metadata import IdentityProviderMetadata
+from ostiary.identity.urls import is_https_or_loopback
 from ostiary.model.errors import OperatorError
 
 SIZE_MAX = 4 * 2**20
@@ -76,23 +77,10 @@ def _redirect_url(role: "etree._Element") -> str:
     for service in role.findall(names.metadata("SingleSignOnService")):
         if service.get("Binding") == names.REDIRECT_BINDING:
             url = service.get("Location") or ""
-            if not _is_web_address(url):
+            if not is_https_or_loopback(url):
                 raise _wrong("has an HTTP-Redirect address that is not https.")
             return url
     raise _wrong("has no SingleSignOnService with the HTTP-Redirect binding.")
-
-
-def _is_web_address(url: str) -> bool:
-    if not url.isascii() or not url.isprintable() or " " in url or "#" in url or len(url) > 2048:
-        return False
-    scheme, separator, rest = url.partition("://")
-    authority = rest.partition("/")[0].partition("?")[0]
-    if not separator or not authority or "@" in authority or "\\" in authority:
-        return False
-    if scheme.lower() == "https":
-        return True
-    host = authority.rpartition(":")[0] if ":" in authority.rpartition("]")[2] else authority
-    return scheme.lower() == "http" and host.lower() in ("127.0.0.1", "localhost", "[::1]")
 
 
 def _certificates(role: "etree._Element") -> tuple[bytes, ...]:

@@ -1,0 +1,82 @@
+"""What a message looks like before any of it is believed.
+
+All ways to wrap a signature need a second element of a kind there should be one of, or a place that SAML does not give
+it. So there is one response, one assertion and one signature of each, all where the schema says, or nothing.
+"""
+
+import re
+from collections import Counter
+
+from lxml import etree
+
+from ostiary.identity.saml import names
+from ostiary.identity.saml.documents import DocumentError
+
+_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,255}", re.ASCII)
+_ENCRYPTED = frozenset({"EncryptedAssertion", "EncryptedID", "EncryptedAttribute", "EncryptedData", "NewEncryptedID"})
+_NEVER = frozenset({"Object", "Manifest", "SignatureProperties"})
+"""Parts of a signature that can carry anything."""
+
+
+def check_response_structure(root: "etree._Element") -> None:
+    """Raises `DocumentError`."""
+    if root.tag != names.protocol("Response"):
+        raise DocumentError("shape")
+    _check(root, assertion_parent=root)
+
+
+def check_assertion_structure(root: "etree._Element") -> None:
+    """For an assertion that stands alone. Raises `DocumentError`."""
+    if root.tag != names.assertion("Assertion"):
+        raise DocumentError("shape")
+    _check(root, assertion_parent=None)
+
+
+def _check(root: "etree._Element", assertion_parent: "etree._Element | None") -> None:
+    seen_ids: set[str] = set()
+    counts: Counter[str] = Counter()
+    for element in root.iter():
+        if not isinstance(element.tag, str):
+            raise DocumentError("markup")
+        # Whatever its namespace: what only looks like an assertion is there to confuse somebody.
+        name = etree.QName(element).localname
+        counts[name] += 1
+        _check_ids(element, seen_ids)
+        if name in _ENCRYPTED:
+            raise DocumentError("encrypted")
+        if name == "Assertion":
+            if element.tag != names.assertion(name) or element.getparent() is not assertion_parent or counts[name] > 1:
+                raise DocumentError("several-assertions")
+        elif name == "Response":
+            if element is not root:
+                raise DocumentError("shape")
+        elif name == "Signature":
+            _check_signature_place(element)
+        elif name in _NEVER:
+            raise DocumentError("signature-shape")
+    if counts["SignedInfo"] != counts["Signature"]:
+        raise DocumentError("signature-shape")
+
+
+def _check_ids(element: "etree._Element", seen: set[str]) -> None:
+    for key in map(str, element.attrib):
+        name = etree.QName(key)
+        if name.localname.lower() != "id":
+            continue
+        value = element.get(key) or ""
+        if name.namespace or _ID.fullmatch(value) is None or value in seen:
+            raise DocumentError("id")
+        seen.add(value)
+
+
+def _check_signature_place(signature: "etree._Element") -> None:
+    """Directly behind the issuer of the response or the assertion, or first in a response without one."""
+    parent = signature.getparent()
+    before = signature.getprevious()
+    if (
+        signature.tag != names.signature("Signature")
+        or parent is None
+        or parent.tag not in (names.protocol("Response"), names.assertion("Assertion"))
+        or (before is not None and (before.tag != names.assertion("Issuer") or before.getprevious() is not None))
+    ):
+        raise DocumentError("signature-shape")
