@@ -69,8 +69,8 @@ class SignInKind(StrEnum):
 class SignIn:
     """Somebody who is signed in, in one browser or on one machine. Its handle (cookie or refresh token) is stored hashed.
 
-    `authenticated_at`: when they last proved who they are. `ends_at` is the absolute limit, `idle_s` the other one
-    (None for no idle limit). `checked_at`: when the identity provider last confirmed them.
+    `authenticated_at`: when they last proved who they are, 0 where their identity provider does not say. `ends_at` is the
+    absolute limit, `idle_s` the other one (None for no idle limit). `checked_at`: when the provider last confirmed them.
     `idp_session` is the provider's `sid`, or SAML's SessionIndex. `agent` is the tool instance that tokens are for.
     """
 
@@ -90,6 +90,11 @@ class SignIn:
     network: str = ""
     ended_at: float | None = None
     ended_why: str = ""
+
+    def is_live(self, now: float) -> bool:
+        """Whether it has not ended and is within both its limits."""
+        is_idle = self.idle_s is not None and now >= self.seen_at + self.idle_s
+        return self.ended_at is None and now < self.ends_at and not is_idle
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from ostiary.control.caller import Caller
 from ostiary.control.identity_ports import People
+from ostiary.identity.groups import groups_of
+from ostiary.identity.roles import permissions_of
 from ostiary.model.configuration import Configuration
 from ostiary.model.person import SignIn, User
 
@@ -19,8 +21,22 @@ class Callers:
 
         A local owner has every permission: the way back in depends on no configuration.
         """
-        raise NotImplementedError
+        configuration = self._configuration()
+        groups = self.groups(user)
+        return Caller(
+            label=user.name,
+            permissions=permissions_of(user, groups, configuration.roles, configuration.assignments),
+            names=frozenset({user.name, user.email or user.name}),
+            is_fresh=sign_in is not None and self._is_fresh(sign_in, configuration.sign_in.step_up_s),
+            user_id=user.id,
+            sign_in=None if sign_in is None else sign_in.id,
+            groups=groups,
+        )
 
     def groups(self, user: User) -> frozenset[str]:
         """The groups of the installation they are in now."""
-        raise NotImplementedError
+        return groups_of(user, self._people.scim_groups_of(user.id), self._configuration().groups)
+
+    def _is_fresh(self, sign_in: SignIn, step_up_s: float) -> bool:
+        # Not in the future either: a clock that jumped back makes nobody fresh for longer.
+        return 0 <= self._clock() - sign_in.authenticated_at < step_up_s

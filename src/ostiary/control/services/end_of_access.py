@@ -1,9 +1,22 @@
 """When somebody may no more: everything they hold ends, and what of theirs is running ends with it."""
 
+import asyncio
+from typing import Protocol
+
 from ostiary.control.identity_ports import AccessChanged, People, SignIns, TokensOfActors
 from ostiary.control.ports import DecisionDesk
 from ostiary.control.services.sign_in_log import SignInLog
-from ostiary.model.person import SignIn, User
+from ostiary.control.services.whole import whole
+from ostiary.model.actor import ActorKind
+from ostiary.model.approval import ApprovalState
+from ostiary.model.person import SignIn, SignInKind, User, name_key
+from ostiary.model.token import TokenRecord
+
+OPEN_APPROVALS_MAX = 10_000
+
+
+class ActorTokens(TokensOfActors, Protocol):
+    def live_of(self, kind: ActorKind, name: str, agent: str | None, now: float) -> bool: ...
 
 
 class EndOfAccess:
@@ -14,7 +27,7 @@ class EndOfAccess:
         *,
         people: People,
         sign_ins: SignIns,
-        tokens: TokensOfActors,
+        tokens: ActorTokens,
         desk: DecisionDesk,
         access_changed: AccessChanged,
         log: SignInLog,
@@ -27,18 +40,81 @@ class EndOfAccess:
         self._log = log
 
     async def of_user(self, user: User, why: str) -> None:
-        """End every sign-in and token of the person and their agents, withdraw what they wait for, and have their running
-        streams looked at. Whether they may come back is `User.active`, the caller's to have changed first."""
-        raise NotImplementedError
+        """End every sign-in and token of the person and their agents, withdraw what they wait for, and have their
+        running streams looked at. Whether they may come back is `User.active`, the caller's to have changed first."""
+        await whole(self._of_user(user, why))
 
     async def of_sign_in(self, sign_in: SignIn, why: str) -> None:
         """End one sign-in with its tokens, and withdraw what its agent waits for unless that agent has another one."""
-        raise NotImplementedError
+        await whole(self._of_sign_in(sign_in, why))
 
     async def of_service(self, name: str, why: str) -> None:
-        """End every key of a service account, and withdraw what it waits for."""
-        raise NotImplementedError
+        """End every key of a service account, and withdraw what it waits for. `why` is for a later reader of the code's
+        callers only: the audit entry is theirs to write, with who did it."""
+        await whole(self._of_service(name))
 
     async def reconsider(self) -> None:
         """Groups or roles changed: tokens and running streams are judged again, now."""
-        raise NotImplementedError
+        self._access_changed()
+
+    async def _of_user(self, user: User, why: str) -> None:
+        now = self._log.now()
+        ended, revoked = await asyncio.to_thread(self._end_all, user, why, now)
+        self._access_changed()
+        agents = {record.actor.agent for record in revoked if record.actor.agent is not None}
+        agents |= await asyncio.to_thread(self._asking_agents, user.name)
+        await self._desk.withdraw(ActorKind.USER, user.name, None)
+        for agent in sorted(agents):
+            await self._desk.withdraw(ActorKind.AGENT, user.name, agent)
+        if ended or revoked:
+            self._log.ended(user.name, why)
+
+    def _end_all(self, user: User, why: str, now: float) -> tuple[int, list[TokenRecord]]:
+        ended = 0
+        revoked = self._tokens.revoke_all(now, actor=user.name)
+        for sign_in in self._sign_ins.live(user_id=user.id):
+            # The person may have had another name when these tokens were made.
+            revoked += self._tokens.revoke_all(now, sign_in=sign_in.id)
+            ended += self._sign_ins.end(sign_in.id, now, why)
+        return ended, revoked
+
+    def _asking_agents(self, name: str) -> set[str]:
+        """Of approvals that outlived their agent's token."""
+        key = name_key(name)
+        approvals = [
+            approval
+            for state in (ApprovalState.WAITING, ApprovalState.GRANTED)
+            for approval in self._desk.newest(state, OPEN_APPROVALS_MAX)
+        ]
+        return {each.agent for each in approvals if each.agent is not None and name_key(each.actor) == key}
+
+    async def _of_sign_in(self, sign_in: SignIn, why: str) -> None:
+        now = self._log.now()
+        ended = await asyncio.to_thread(self._sign_ins.end, sign_in.id, now, why)
+        revoked = await asyncio.to_thread(self._tokens.revoke_all, now, sign_in=sign_in.id)
+        if revoked:
+            self._access_changed()
+        user = self._people.get(sign_in.user_id)
+        if user is None:
+            return
+        if sign_in.kind is SignInKind.TOOL and not await asyncio.to_thread(self._has_another, user, sign_in, now):
+            await self._desk.withdraw(_kind_of(sign_in), user.name, sign_in.agent)
+        if ended:
+            self._log.ended(user.name, why)
+
+    def _has_another(self, user: User, sign_in: SignIn, now: float) -> bool:
+        if self._tokens.live_of(_kind_of(sign_in), user.name, sign_in.agent, now):
+            return True
+        return any(
+            other.kind is SignInKind.TOOL and other.agent == sign_in.agent and other.is_live(now)
+            for other in self._sign_ins.live(user_id=user.id)
+        )
+
+    async def _of_service(self, name: str) -> None:
+        await asyncio.to_thread(self._tokens.revoke_all, self._log.now(), service=name)
+        self._access_changed()
+        await self._desk.withdraw(ActorKind.SERVICE, name, None)
+
+
+def _kind_of(sign_in: SignIn) -> ActorKind:
+    return ActorKind.USER if sign_in.agent is None else ActorKind.AGENT

@@ -31,8 +31,8 @@ class TotpEnrolment:
 
 
 class OwnerService:
-    """Whatever is wrong with a name, a code or a passkey raises `SignInRefusedError` with the same sentence after the same
-    time (G21)."""
+    """Whatever is wrong with a name, a code or a passkey raises `SignInRefusedError` with the same sentence after the
+    same time (G21)."""
 
     def __init__(
         self,
@@ -54,13 +54,14 @@ class OwnerService:
         raise NotImplementedError
 
     async def first_start_link(self) -> str | None:
-        """The URL that makes whoever opens it first the owner, once, within 24 hours. None when there is an owner. A link
-        made before works no more."""
+        """The URL that makes whoever opens it first the owner, once, within 24 hours. None when there is an owner. A
+        link made before works no more."""
         raise NotImplementedError
 
     async def new_link(self, caller: Caller) -> str:
-        """A link over the admin socket, at any time: for the first owner, or for the owner who lost code or passkey. Using
-        it replaces all their credentials and ends their sign-ins. Raises `RefusedError` for anybody but the local owner."""
+        """A link over the admin socket, at any time: for the first owner, or for the owner who lost code or passkey.
+        Using it replaces all their credentials and ends their sign-ins. Raises `RefusedError` for anybody but the local
+        owner."""
         raise NotImplementedError
 
     async def link(self, code: str, network: str) -> OwnerLink:
@@ -68,8 +69,8 @@ class OwnerService:
         raise NotImplementedError
 
     async def enrol_totp(self, code: str, name: str, network: str) -> TotpEnrolment:
-        """Begin with an authenticator app; nothing counts before `confirm_totp`. `name` is the new owner's (ignored for one
-        who comes back). Raises `CallerError` for a name that no owner can have."""
+        """Begin with an authenticator app; nothing counts before `confirm_totp`. `name` is the new owner's (ignored for
+        one who comes back). Raises `CallerError` for a name that no owner can have."""
         raise NotImplementedError
 
     async def confirm_totp(self, code: str, totp_code: str, visit: Visit) -> Opened:
@@ -88,7 +89,8 @@ class OwnerService:
         raise NotImplementedError
 
     async def passkey_options(self, browser: str, network: str) -> Mapping[str, Any]:
-        """Options for `navigator.credentials.get` as JSON; they name nobody. `browser` is the attempt cookie's value."""
+        """Options for `navigator.credentials.get` as JSON; they name nobody. `browser` is the attempt cookie's
+        value."""
         raise NotImplementedError
 
     async def sign_in_passkey(self, browser: str, answer: Mapping[str, Any], visit: Visit, next_path: str) -> Opened:

@@ -65,8 +65,8 @@ class SignInService:
     async def begin(
         self, issuer: str, browser: str, next_path: str, step_up: bool = False, *, network: str = ""
     ) -> str:
-        """The identity provider's URL to send the browser to. `browser` is the value of its attempt cookie; the answer is
-        taken from that browser only, once, within ten minutes. A `next_path` that is not relative becomes `/` (G12).
+        """The identity provider's URL to send the browser to. `browser` is the value of its attempt cookie; the answer
+        is taken from that browser only, once, within ten minutes. A `next_path` that is not relative becomes `/` (G12).
 
         Raises `NotFoundError` for no such issuer, `SignInRefusedError` for too many attempts of a network.
         """
