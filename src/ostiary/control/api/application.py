@@ -27,6 +27,9 @@ _APPROVAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
+Identify = Callable[[Request], Awaitable[Caller | None]]
+"""Who calls; None for nobody. Raises `OstiaryError` for somebody whose request must not be taken."""
+
 LANDING = (
     "Ostiary is running.\n\n"
     "This address has no sign-in yet, so it decides and shows nothing. Use the command line on the server:\n\n"
@@ -45,10 +48,18 @@ class BodyTooLargeError(Exception):
 def create_api(services: Services) -> Starlette:
     """All routes, for whoever the connection proves to be: the peer's uid stands in the request's state.
     Without one every route answers 401."""
+    return _application(api_routes(services, _peer, "This needs the admin socket.", "Use the command line."))
+
+
+def api_routes(services: Services, identify: Identify, sentence: str, next_step: str) -> list[StarletteRoute]:
+    """Every route of the API for the callers that `identify` knows. Anybody else is answered 401 with `sentence` and
+    `next_step`; only the description is everybody's."""
+    nobody = (sentence, next_step)
     routes = [
-        StarletteRoute(PREFIX + route.path, _endpoint(route, services), methods=[route.method]) for route in ROUTES
+        StarletteRoute(PREFIX + route.path, _endpoint(route, services, identify, nobody), methods=[route.method])
+        for route in ROUTES
     ]
-    return _application([*routes, _OPENAPI])
+    return [*routes, _OPENAPI]
 
 
 def create_console() -> Starlette:
@@ -64,22 +75,24 @@ def create_console() -> Starlette:
 def _application(routes: list[StarletteRoute]) -> Starlette:
     return Starlette(
         routes=routes,
-        exception_handlers={HTTPException: _http_problem},
+        exception_handlers={HTTPException: http_problem},
     )
 
 
-def _endpoint(route: Route, services: Services) -> Endpoint:
+def _endpoint(route: Route, services: Services, identify: Identify, nobody: tuple[str, str]) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        caller = _caller(request)
-        if caller is None:
-            return problem(401, "not_signed_in", "This needs the admin socket.", "Use the command line.")
         try:
+            caller = await identify(request)
+            if caller is None:
+                answer = problem(401, "not_signed_in", *nobody)
+                answer.headers["www-authenticate"] = 'Bearer realm="ostiary"'
+                return answer
             arguments = {
                 **read_query(request.query_params.multi_items(), route.query),
                 **read_body(await _content(request, route.body_max_bytes), route.body),
                 **request.path_params,
             }
-            answer = await route.handler(services, caller, arguments)
+            result = await route.handler(services, caller, arguments)
         except OstiaryError as failure:
             return problem_of(failure)
         except BodyTooLargeError:
@@ -93,13 +106,13 @@ def _endpoint(route: Route, services: Services) -> Endpoint:
             # Only what kind of failure: its text, or a traceback's lines, could hold what somebody sent.
             _log.error("control_request_failed", extra={"route": route.name, "failure": type(failure).__name__})
             return problem(500, "internal", "Something went wrong inside Ostiary.", "Look at the server's log.")
-        content = await asyncio.to_thread(orjson.dumps, answer)
+        content = await asyncio.to_thread(orjson.dumps, result)
         return Response(content, 201 if route.created else 200, HEADERS, "application/json")
 
     return endpoint
 
 
-def _caller(request: Request) -> Caller | None:
+async def _peer(request: Request) -> Caller | None:
     uid: Any = getattr(request.state, "peer_uid", None)
     return local_owner(uid) if isinstance(uid, int) else None
 
@@ -128,7 +141,7 @@ async def _landing(request: Request) -> Response:
 _OPENAPI = StarletteRoute(f"{PREFIX}/openapi.json", _openapi, methods=["GET"])
 
 
-async def _http_problem(_request: Request, failure: Exception) -> Response:
+async def http_problem(_request: Request, failure: Exception) -> Response:
     status = failure.status_code if isinstance(failure, HTTPException) else 500
     code = {404: "not_found", 405: "not_allowed_here"}.get(status, "bad_request")
     answer = problem(status, code, {404: "There is no such page.", 405: "Not with this method."}.get(status, ""))

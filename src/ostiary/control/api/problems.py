@@ -38,6 +38,10 @@ HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
 def status_of(failure: OstiaryError) -> int:
+    """The failure's own status where it has one."""
+    own = getattr(failure, "status", None)
+    if isinstance(own, int):
+        return own
     return next((status for kind, status in _STATUSES if isinstance(failure, kind)), 500)
 
 
