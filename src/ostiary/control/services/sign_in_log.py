@@ -2,6 +2,7 @@
 
 from ostiary.control.caller import Caller
 from ostiary.control.services.admin_log import AdminLog
+from ostiary.control.services.reference import REFERENCE
 from ostiary.model.person import User
 
 REFUSALS_A_MINUTE = 10
@@ -37,6 +38,8 @@ class SignInLog:
         if written >= REFUSALS_A_MINUTE:
             return
         detail: dict[str, object] = {"issuer": issuer, "reason": reason, "network": network}
+        if REFERENCE.get():
+            detail["reference"] = REFERENCE.get()
         if unwritten:
             detail["unwritten"] = unwritten
         self._log.write("admin.sign-in.refused", NOBODY, detail)

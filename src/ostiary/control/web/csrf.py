@@ -1,7 +1,7 @@
 """The token that every form of ours carries.
 
-For people who are signed in, `ConsoleSessions` derives it from their session. Before that it is derived from the
-attempt cookie: only a page of ours can have put the two together, because nobody else can read or set a `__Host-` cookie.
+For people who are signed in, `ConsoleSessions` derives it from their session. Before that it comes from the attempt
+cookie: only a page of ours can have put the two together, because nobody else can read or set a `__Host-` cookie.
 """
 
 import base64

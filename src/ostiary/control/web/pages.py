@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import os
 import unicodedata
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -16,8 +17,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from ostiary.control.api.fields import InvalidRequestError
 from ostiary.control.api.problems import status_of
 from ostiary.control.services.console_sessions import Visitor
+from ostiary.control.services.reference import REFERENCE
 from ostiary.control.web.forms import FormTooLargeError
-from ostiary.model.errors import OstiaryError
+from ostiary.model.errors import OstiaryError, SignInRefusedError
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -53,14 +55,20 @@ def failure_page(failure: OstiaryError, visitor: Visitor | None = None) -> HTMLR
     return page(
         "failure", visitor, status,
         status=status, sentence=failure.sentence, next_step=failure.next_step,
-        reference=getattr(failure, "reference", ""),
+        reference=reference_of(failure),
     )  # fmt: skip
+
+
+def reference_of(failure: OstiaryError | None) -> str:
+    """Only a refused sign-in has one: of it the page says nothing else."""
+    return REFERENCE.get() if isinstance(failure, SignInRefusedError) else ""
 
 
 def handled(handler: Handler, answer: Callable[[OstiaryError], Response] = failure_page) -> Handler:
     """`handler`, with every failure turned into a response. Of an unforeseen one only its kind is logged."""
 
     async def endpoint(request: Request) -> Response:
+        REFERENCE.set(os.urandom(5).hex())
         try:
             return await handler(request)
         except OstiaryError as failure:

@@ -5,6 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ostiary.control.api.fields import InvalidRequestError
+from ostiary.control.services.sign_in_addresses import acs_url, sp_entity_id
 from ostiary.control.web.console import Console
 from ostiary.control.web.cookies import ATTEMPT, read_cookie
 from ostiary.control.web.forms import SAML_MAX_BYTES, read_form
@@ -42,6 +43,6 @@ class SamlEndpoints:
         issuers = self._console.web.configuration().issuers
         if not any(isinstance(issuer, SamlIssuer) and issuer.name == name for issuer in issuers):
             raise NotFoundError("There is no such SAML issuer.", "Its name is in the configuration.")
-        base = f"{self._console.url()}/saml/{name}"
-        document = sp_metadata(f"{base}/metadata", f"{base}/acs")
+        url = self._console.url()
+        document = sp_metadata(sp_entity_id(url, name), acs_url(url, name))
         return Response(document, media_type="application/samlmetadata+xml")

@@ -16,7 +16,7 @@ from ostiary.control.web import csrf
 from ostiary.control.web.console import Console, relative
 from ostiary.control.web.cookies import ATTEMPT, SESSION, drop_cookie, read_cookie
 from ostiary.control.web.forms import read_form, read_query
-from ostiary.control.web.pages import handled, page, see_other
+from ostiary.control.web.pages import handled, page, reference_of, see_other
 from ostiary.control.web.visitors import network_of
 from ostiary.identity.roles import roles_of
 from ostiary.identity.urls import is_https_or_loopback, with_query
@@ -52,14 +52,13 @@ class SignInPages:
         if visitor is None:
             has_sign_in = has_owner or bool(self._web.sign_in.choices())
             return page("landing", None, has_owner=has_owner, has_sign_in=has_sign_in, console_url=self._console.url())
-        may_decide = visitor.caller.may(Permission.APPROVALS_READ)
-        waiting = []
-        if may_decide:
-            waiting = await self._web.services.approvals.list(visitor.caller, ApprovalState.WAITING, WAITING_SHOWN_MAX)
+        approvals = self._web.services.approvals
+        waiting = await approvals.list(visitor.caller, ApprovalState.WAITING, WAITING_SHOWN_MAX)
         groups, roles = standing(self._console, visitor)
         return page(
             "landing", visitor,
-            console_url=self._console.url(), groups=groups, roles=roles, may_decide=may_decide, waiting=waiting,
+            console_url=self._console.url(), groups=groups, roles=roles, waiting=waiting,
+            sees_all=visitor.caller.may(Permission.APPROVALS_READ),
         )  # fmt: skip
 
     # -- signing in
@@ -93,7 +92,7 @@ class SignInPages:
             "sign_in", visitor, 200 if refused is None else 403,
             again=again, choices=choices, has_owner=has_owner, next_path=next_path, passkey_options=options,
             csrf=csrf.token_of_attempt(attempt),
-            complaint="" if refused is None else str(refused), reference=getattr(refused, "reference", ""),
+            complaint="" if refused is None else str(refused), reference=reference_of(refused),
         )  # fmt: skip
         return self._console.keep_attempt(response, attempt)
 
