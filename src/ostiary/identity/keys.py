@@ -22,8 +22,13 @@ SIGNATURE_ALGORITHMS = frozenset(
 )
 """All that is ever verified, whatever an issuer is allowed: asymmetric, and nothing with SHA-1."""
 
-_SAME_ALGORITHM = {"EdDSA": frozenset({"EdDSA", "Ed25519"}), "Ed25519": frozenset({"EdDSA", "Ed25519"})}
-_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_ED25519_NAMES = frozenset({"EdDSA", "Ed25519"})
+PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+
+
+def algorithm_names(algorithm: str) -> frozenset[str]:
+    """All names of this algorithm: Ed25519 has an older one (RFC 9864)."""
+    return _ED25519_NAMES if algorithm in _ED25519_NAMES else frozenset({algorithm})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +106,12 @@ def _read_key(entry: object) -> VerifyingKey:
     kid = entry.get("kid")
     if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= KID_MAX):
         raise UnusableKeyError("a kid that is no short text")
-    if not _PRIVATE_MEMBERS.isdisjoint(entry):
+    if not PRIVATE_MEMBERS.isdisjoint(entry):
         raise UnusableKeyError("a symmetric key" if entry.get("kty") == "oct" else "a private key that is public")
     public = read_public_key(entry)
     algorithms = public.algorithms
     if (named := entry.get("alg")) is not None:
-        algorithms = algorithms & _SAME_ALGORITHM.get(named, {named}) if isinstance(named, str) else frozenset()
+        algorithms = algorithms & algorithm_names(named) if isinstance(named, str) else frozenset()
         if not algorithms:
             raise UnusableKeyError("a key for an algorithm that is not its own")
     return VerifyingKey(kid, algorithms, public)

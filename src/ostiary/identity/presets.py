@@ -17,6 +17,7 @@ class Preset:
     `groups_max`: with that many groups or more the list may have been cut off; None when the provider says so itself,
     or never cuts. `says_groups`: whether it can say groups at all. `says_when`: whether its ID tokens tell when
     somebody last signed in (`auth_time`); without that a step-up proves only that they are signed in there.
+    `access_mark` is one that its access tokens have, and its ID tokens never.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Preset:
     groups_max: int | None = None
     says_groups: bool = True
     says_when: bool = True
+    access_mark: str = ""
     notes: tuple[str, ...] = ()
 
     def defaults(self, issuer: OidcIssuer) -> OidcIssuer:
@@ -93,11 +95,12 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                 "https://login.microsoftonline.com/TENANT-ID/v2.0, with the tenant's id and never `common`",
                 # `email` is what somebody typed into their profile.
                 user_claim="preferred_username",
+                access_mark="scp",
                 notes=(
                     "Add the groups claim under Token configuration; groups are their object ids.",
                     "Beyond 200 groups the token has none: choose 'Groups assigned to the application', or use SCIM.",
                     "Add the optional claim `auth_time` to ID tokens; approving needs a recent sign-in that is proven.",
-                    "Accepting its access tokens needs an app registration of their own, not that of the sign-in.",
+                    "Its access tokens are accepted for the client id, in version 2 (`requestedAccessTokenVersion`).",
                 ),
             ),
             Preset(
