@@ -24,10 +24,11 @@ from ostiary.gateway.admission import HostList
 from ostiary.gateway.authenticator import Authenticator
 from ostiary.gateway.client import ClientConnection
 from ostiary.gateway.deadlines import Sweeper
-from ostiary.gateway.exchange import House
+from ostiary.gateway.house import House
 from ostiary.gateway.judged import Verdicts
 from ostiary.gateway.live import LiveExchanges
 from ostiary.gateway.metrics import Metrics
+from ostiary.gateway.possession import Possession
 from ostiary.gateway.refusals import RefusalBook
 from ostiary.gateway.server import GatewayServer
 from ostiary.gateway.snapshots import SnapshotBuilder
@@ -169,7 +170,7 @@ class Bench:
             snapshot=snapshot,
             settings=settings,
             loop=loop,
-            authenticator=Authenticator(OneToken()),
+            authenticator=Authenticator(OneToken(), cast(Any, None), Possession(tls=False, behind_proxy=False)),
             chronicle=chronicle,
             sessions=SessionBook(lambda: identities.new("se_", time.time())),
             asking=cast(Any, None),  # no rule here asks anybody

@@ -16,10 +16,13 @@ import uvloop
 import yaml
 
 import ostiary
+from ostiary.adapters.actors import Actors, KnownGroups
 from ostiary.adapters.chronicle import Chronicle, ExchangeIndex
 from ostiary.adapters.desk import Desk
 from ostiary.adapters.detectors import DetectorServices
+from ostiary.adapters.foreign_tokens import ForeignTokens
 from ostiary.adapters.history import RecordedHistory
+from ostiary.adapters.identity_providers import IdentityProviderBook
 from ostiary.adapters.keeper import Keeper
 from ostiary.adapters.placeholder_book import PlaceholderBook
 from ostiary.adapters.rootkey import load_or_create
@@ -45,17 +48,20 @@ from ostiary.gateway.asking import Asking
 from ostiary.gateway.authenticator import Authenticator
 from ostiary.gateway.deadlines import Sweeper
 from ostiary.gateway.dialling import dial
-from ostiary.gateway.exchange import House
+from ostiary.gateway.house import House
 from ostiary.gateway.judged import Verdicts
 from ostiary.gateway.live import LiveExchanges
 from ostiary.gateway.metrics import Metrics
 from ostiary.gateway.ops import Check, ops_app
+from ostiary.gateway.possession import Possession
 from ostiary.gateway.refusals import RefusalBook
 from ostiary.gateway.route import Snapshot
 from ostiary.gateway.server import GatewayServer
 from ostiary.gateway.snapshots import SnapshotBuilder
 from ostiary.gateway.state import Exchange, Identities
 from ostiary.gateway.trust import server_context
+from ostiary.model.actor import Actor
+from ostiary.model.configuration import Configuration
 from ostiary.model.connection import Connection
 from ostiary.model.decision import Deny
 from ostiary.model.errors import OperatorError, OstiaryError
@@ -128,6 +134,7 @@ class Application:
         self._index: ExchangeIndex | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._ready = False
+        self._in_force = Configuration()
 
     async def start(self) -> None:
         settings, loop = self._settings, self._loop
@@ -153,7 +160,14 @@ class Application:
             clock=time.time,
             note=self._note,
         )
-        self._authenticator = Authenticator(store.tokens)
+        providers = self._providers = IdentityProviderBook(dial, keeper, time.time)
+        groups = self._groups = KnownGroups(store.people)
+        foreign = self._foreign = ForeignTokens(providers, store.people, groups)
+        self._authenticator = Authenticator(
+            Actors(store.tokens, store.people, groups),
+            foreign,
+            Possession(tls=tls is not None, behind_proxy=settings.insecure_plaintext),
+        )
         self._builder = SnapshotBuilder(
             settings,
             self._sweeper,
@@ -230,28 +244,48 @@ class Application:
         configuration = await asyncio.to_thread(self._configuration.current)
         stored = self._store_now.configurations.current()
         self._keeper.declare(configuration.secrets)
+        self._providers.put_in_force(configuration.issuers)
+        self._foreign.put_in_force(configuration)
+        self._groups.put_in_force(configuration)
         snapshot = await asyncio.to_thread(
             self._builder.build, stored.version if stored is not None else 0, configuration
         )
+        self._in_force = configuration
         self._house.snapshot = snapshot
-        self._house.verdicts.forget()  # they keep what was in force when they were made, secrets and masks with it
         give_memory_back()
         self._detectors.put_in_force(configuration)
         self._background(self._detectors.check())
         for route in snapshot.routes.values():
             self._background(route.warm())
-        self._live.cut("the rules changed", lambda exchange: self._lost_access(exchange, snapshot))
+        self._look_again("the rules changed")
 
-    def _lost_access(self, exchange: Exchange, snapshot: Snapshot) -> bool:
-        """Whether a running exchange would be denied now (E23)."""
+    def _access_changed(self) -> None:
+        self._look_again("access ended")
+
+    def _look_again(self, why: str) -> None:
+        """Tokens and verdicts are asked for anew, and running exchanges that would be refused now end."""
+        self._authenticator.forget()
+        self._house.verdicts.forget()  # they keep what was in force when they were made, secrets and masks with it
+        known: dict[str, Actor | None] = {}
+        self._live.cut(why, lambda exchange: self._lost_access(exchange, known))
+
+    def _lost_access(self, exchange: Exchange, known: dict[str, Actor | None]) -> bool:
+        """Whether a running exchange would be denied now (E23). `known` keeps who is behind a token while one looks."""
         if exchange.actor is None or exchange.route is None:
             return False
+        snapshot = self._house.snapshot
+        token_id = exchange.actor.token_id
+        if token_id not in known:
+            known[token_id] = self._authenticator.again(exchange.actor)
+        actor = known[token_id]
+        if actor is None:
+            return True
         route = snapshot.routes.get(exchange.route.name.encode("ascii"))
         if route is None or route.connection.upstream != exchange.route.connection.upstream:
             return True
         if route.masks.rules != exchange.route.masks.rules:
             return True  # what streams on would be masked by rules that hold no more
-        return isinstance(route.decide(snapshot.policy, exchange.actor, exchange.operation), Deny)
+        return isinstance(route.decide(snapshot.policy, actor, exchange.operation), Deny)
 
     def _revoked(self, token_id: str) -> None:
         self._authenticator.forget()

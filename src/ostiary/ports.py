@@ -91,8 +91,30 @@ class TokenBook(Protocol):
         """The actor of a token that was issued and not revoked; expiry is the caller's to judge."""
         ...
 
+    def again(self, actor: Actor) -> Actor | None:
+        """The same actor as they are now, with the groups they have now; None when the token is revoked or the person
+        may no longer come in. Expiry does not count: it ends no exchange that runs."""
+        ...
+
     def used(self, token_id: str, at: float, network: str) -> None:
         """Remember the last use; may be written late."""
+        ...
+
+
+class ForeignTokens(Protocol):
+    """Tokens that trusted issuers signed (JWT), taken on the gateway as they are."""
+
+    def find(self, token: bytes, now: float) -> Actor | None:
+        """Whose it is; None for nobody's, whatever is wrong with it. Raises `KeysWantedError` when its issuer's keys
+        must be fetched before that can be said."""
+        ...
+
+    async def learn(self, token: bytes) -> None:
+        """Fetch them, as often as is allowed; nothing is said of how it went: `find` again."""
+        ...
+
+    def again(self, actor: Actor) -> Actor | None:
+        """As `TokenBook.again`."""
         ...
 
 

@@ -2,18 +2,24 @@
 
 import base64
 import binascii
+from asyncio import BaseTransport
 from hashlib import sha256
 
+from ostiary.gateway.possession import Possession
 from ostiary.identity.tokens import looks_like_token
 from ostiary.model.actor import Actor
 from ostiary.model.errors import GatewayRefusal
-from ostiary.ports import TokenBook
+from ostiary.ports import ForeignTokens, TokenBook
 from ostiary.protocols.header_rules import RequestField
 from ostiary.protocols.heads import RequestHead
 
 _CACHED_TOKENS = 65_536
+_FOREIGN_START = b"eyJ"
+"""How a JSON object begins in base64: every JWT does."""
+_FOREIGN_MAX_BYTES = 16 * 1024
 _CREDENTIAL = int(RequestField.CREDENTIAL)
-_NEXT = "Get a fresh token with `ostiary token create` and put it where the API key goes."
+_NEXT = "Get a fresh one with `ostiary token` (or `ostiary login`), and put it where the API key goes."
+_UNKNOWN = GatewayRefusal(401, "token_unknown", "This token is not known here.", _NEXT)
 
 
 def presented_token(head: RequestHead) -> bytes:
@@ -39,7 +45,7 @@ def _from_authorization(value: bytes) -> bytes | None:
     scheme, _, rest = value.partition(b" ")
     rest = rest.strip(b" \t")
     match scheme.lower():
-        case b"bearer":
+        case b"bearer" | b"dpop":
             return rest
         case b"basic":
             try:
@@ -52,27 +58,47 @@ def _from_authorization(value: bytes) -> bytes | None:
 
 
 class Authenticator:
-    def __init__(self, book: TokenBook) -> None:
+    def __init__(self, book: TokenBook, foreign: ForeignTokens, possession: Possession) -> None:
         self._book = book
+        self._foreign = foreign
+        self._possession = possession
         self._cache: dict[bytes, Actor] = {}
 
-    def identify(self, head: RequestHead, now: float, network: str) -> Actor:
-        """The actor of the request's token. `now` is seconds since the epoch. Raises `GatewayRefusal` (400, 401)."""
+    def identify(self, head: RequestHead, now: float, network: str, transport: BaseTransport | None = None) -> Actor:
+        """The actor of the request's token. `now` is seconds since the epoch, `transport` the connection it came on.
+        Raises `GatewayRefusal` (400, 401), and `KeysWantedError`: then `learn` and ask again."""
         token = presented_token(head)
         digest = sha256(token).digest()
         actor = self._cache.get(digest)
         if actor is None:
-            actor = self._book.find(digest) if looks_like_token(token) else None
+            actor = self._found(token, digest, now)
             if actor is None:
-                raise GatewayRefusal(401, "token_unknown", "This token is not known here.", _NEXT)
+                raise _UNKNOWN
             if len(self._cache) >= _CACHED_TOKENS:
                 self._cache.clear()
             self._cache[digest] = actor
             self._book.used(actor.token_id, now, network)
         if actor.expires_at <= now:
             raise GatewayRefusal(401, "token_expired", "This token has expired.", _NEXT)
+        if actor.bound_to is not None:
+            self._possession.check(actor.bound_to, head, token, now, transport)
         return actor
+
+    async def learn(self, head: RequestHead) -> None:
+        """Fetch the keys that the request's token wants."""
+        await self._foreign.learn(presented_token(head))
+
+    def again(self, actor: Actor) -> Actor | None:
+        """The actor as they are now, or None when they may no longer come in."""
+        return self._foreign.again(actor) if actor.is_foreign else self._book.again(actor)
 
     def forget(self) -> None:
         """Drop every cached token; the next use of each asks the book again."""
         self._cache.clear()
+
+    def _found(self, token: bytes, digest: bytes, now: float) -> Actor | None:
+        if looks_like_token(token):
+            return self._book.find(digest)
+        if token.startswith(_FOREIGN_START) and len(token) <= _FOREIGN_MAX_BYTES:
+            return self._foreign.find(token, now)
+        return None

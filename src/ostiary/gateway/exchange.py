@@ -7,34 +7,27 @@ a new connection) take a task. What a stage must not forget when it fails stands
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
 from functools import partial
 
 from ostiary.gateway import entries
-from ostiary.gateway.admission import HostList, admit, find_route, refuse_upgrade
-from ostiary.gateway.answers import error_answer
-from ostiary.gateway.asking import Asking
-from ostiary.gateway.authenticator import Authenticator
+from ostiary.gateway.admission import admit, find_route, refuse_upgrade
 from ostiary.gateway.client import ClientConnection
+from ostiary.gateway.endings import INTERNAL, WENT_AWAY, Endings
 from ostiary.gateway.forwarding import send
-from ostiary.gateway.judged import Judged, Verdicts
-from ostiary.gateway.live import LiveExchanges
+from ostiary.gateway.house import House
+from ostiary.gateway.judged import Judged
 from ostiary.gateway.masked_request import mask_request
-from ostiary.gateway.metrics import Metrics
 from ostiary.gateway.recorded_head import recorded_head
-from ostiary.gateway.refusals import RefusalBook
 from ostiary.gateway.relay import Relay
-from ostiary.gateway.route import Route, Snapshot
-from ostiary.gateway.state import Exchange, Identities, WallClock, now_s
+from ostiary.gateway.route import Route
+from ostiary.gateway.state import Exchange, WallClock, now_s
 from ostiary.gateway.upload import Upload
 from ostiary.gateway.upstream import NO_SECRET, UpstreamConnection
 from ostiary.model.actor import Actor
 from ostiary.model.decision import Ask, Deny
-from ostiary.model.errors import GatewayRefusal, OstiaryError, StorageUnavailableError
-from ostiary.ports import HEAD, REQUEST, Chronicle, Receipt
+from ostiary.model.errors import GatewayRefusal, KeysWantedError, OstiaryError, StorageUnavailableError
+from ostiary.ports import HEAD, REQUEST, Receipt
 from ostiary.protocols.heads import RequestHead
-from ostiary.recording.sessions import SessionBook
-from ostiary.settings import Settings
 
 _log = logging.getLogger("ostiary.gateway")
 
@@ -54,29 +47,10 @@ _UNMASKED = GatewayRefusal(
 _NOT_READY = GatewayRefusal(
     503, "not_ready", "The gateway is starting or stopping.", "Try again in a moment.", close=True
 )
+_UNKNOWN_ISSUER = GatewayRefusal(
+    401, "token_unknown", "The keys of this token's issuer cannot be had.", "Try again in a minute."
+)
 _GONE = GatewayRefusal(499, "client_gone", "The client went away before anything was sent.")
-_INTERNAL = GatewayRefusal(500, "internal", "Ostiary failed on this request; nothing of the answer is passed on.")
-_WENT_AWAY = "cut: client went away"
-
-
-@dataclass(slots=True)
-class House:
-    """What a journey needs; `snapshot` is replaced when the configuration changes."""
-
-    snapshot: Snapshot
-    settings: Settings
-    loop: asyncio.AbstractEventLoop
-    authenticator: Authenticator
-    chronicle: Chronicle
-    sessions: SessionBook
-    asking: Asking
-    hosts: HostList
-    live: LiveExchanges
-    metrics: Metrics
-    refusals: RefusalBook
-    identities: Identities
-    verdicts: Verdicts
-    accepting: bool = True
 
 
 class Journeys:
@@ -85,22 +59,13 @@ class Journeys:
     def __init__(self, house: House) -> None:
         self._house = house
         self._clock = WallClock()
-        self._running: set[Exchange] = set()
-        self._all_done: asyncio.Event | None = None
+        self._ends = Endings(house, self._clock)
+        self.all_done = self._ends.all_done
+        self.refuse_unread = self._ends.refuse_unread
 
     @property
     def running(self) -> int:
-        return len(self._running)
-
-    async def all_done(self, timeout_s: float) -> None:
-        """Wait until no exchange runs, at most so long."""
-        if self._running:
-            self._all_done = asyncio.Event()
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await self._all_done.wait()
-            except TimeoutError:
-                pass
+        return self._ends.running
 
     # -- the stages, in order
 
@@ -113,27 +78,49 @@ class Journeys:
         """Stages 1 to 5; then 6 in a task where somebody must be waited for, else straight on to 8."""
         now = time.time()
         exchange = Exchange(self._house.identities.new("ex_", now), now_s(), client, head)
-        client.on_gone = partial(self._gone, exchange)
-        self._running.add(exchange)
+        client.on_gone = partial(self._ends.gone, exchange)
+        self._ends.begin(exchange)
         try:
-            ask = None
             if recalled is not None:
                 self._judge_again(exchange, now, recalled)
+                self._go_on(exchange, None, now)
             else:
-                ask = self._judge(exchange, now, key)
-            # From here on lost access ends it, whatever it waits for.
-            self._house.live.add(exchange)
-            route = exchange.route
-            if ask is None and route is not None and self._is_masked_at_once(exchange, route, now):
-                exchange.armed = route.armed(exchange.operation)
-                if exchange.armed is not None or route.connection.secret is None:
-                    self._intend(exchange, now)
-                    return
-            exchange.task = self._house.loop.create_task(self._wait(exchange, ask, now))
+                self._go_on(exchange, self._judge(exchange, now, key), now)
+        except KeysWantedError:
+            exchange.task = self._house.loop.create_task(self._learn(exchange, key))
         except GatewayRefusal as refusal:
-            self._refuse(exchange, refusal)
+            self._ends.refuse(exchange, refusal)
         except Exception:  # noqa: BLE001 - the outermost loop of one exchange
-            self._fail(exchange)
+            self._ends.fail(exchange)
+
+    async def _learn(self, exchange: Exchange, key: bytes) -> None:
+        """Stage 2 had to ask an issuer for its keys first."""
+        try:
+            await self._house.authenticator.learn(exchange.head)
+            exchange.task = None
+            if exchange.client.transport.is_closing():
+                raise _GONE
+            now = time.time()
+            self._go_on(exchange, self._judge(exchange, now, key), now)
+        except KeysWantedError:
+            self._ends.refuse(exchange, _UNKNOWN_ISSUER)
+        except GatewayRefusal as refusal:
+            self._ends.refuse(exchange, refusal)
+        except asyncio.CancelledError:
+            self._ends.refuse(exchange, _GONE if exchange.client_gone else _access_ended(exchange))
+        except Exception:  # noqa: BLE001 - the outermost loop of one exchange
+            self._ends.fail(exchange)
+
+    def _go_on(self, exchange: Exchange, ask: Ask | None, now: float) -> None:
+        """Who asks is known, and what for: from here on lost access ends it, whatever it waits for."""
+        self._house.live.add(exchange)
+        route = exchange.route
+        if ask is None and route is not None and self._is_masked_at_once(exchange, route, now):
+            exchange.armed = route.armed(exchange.operation)
+            if exchange.armed is not None or route.connection.secret is None:
+                self._intend(exchange, now)
+                return
+        exchange.task = self._house.loop.create_task(self._wait(exchange, ask, now))
 
     def _judge_again(self, exchange: Exchange, now: float, judged: Judged) -> None:
         """Stages 1 to 5 as they came out for an equal head."""
@@ -158,7 +145,8 @@ class Journeys:
         admitted = admit(head, house.hosts)
         exchange.target = admitted.target
         # 2. Identify.
-        actor = exchange.actor = house.authenticator.identify(head, now, exchange.client.peer)
+        client = exchange.client
+        actor = exchange.actor = house.authenticator.identify(head, now, client.peer, client.transport)
         # 3. Route.
         route = exchange.route = find_route(snapshot, actor, admitted.name)
         exchange.tool_session = _tool_session(head, route)
@@ -176,7 +164,7 @@ class Journeys:
             raise GatewayRefusal(403, "no_rule" if decision.rule is None else "denied", decision.why)
         if isinstance(decision, Ask):
             return decision
-        if key:
+        if key and actor.bound_to is None:  # a bound token is proved anew every time
             exchange.judged = Judged(
                 head, snapshot, admitted.target, actor, route, operation, decision, exchange.tool_session
             )
@@ -212,7 +200,7 @@ class Journeys:
         house, actor, route = self._house, exchange.actor, exchange.route
         try:
             if actor is None or route is None:
-                raise _INTERNAL
+                raise INTERNAL
             await self._mask(exchange, actor, route, ask, now)
             if ask is not None:
                 body = exchange.judged_body or b""
@@ -223,11 +211,11 @@ class Journeys:
             exchange.task = None
             self._intend(exchange, time.time())
         except GatewayRefusal as refusal:
-            self._refuse(exchange, refusal)
+            self._ends.refuse(exchange, refusal)
         except asyncio.CancelledError:
-            self._refuse(exchange, _GONE if exchange.client_gone else _access_ended(exchange))
+            self._ends.refuse(exchange, _GONE if exchange.client_gone else _access_ended(exchange))
         except Exception:  # noqa: BLE001 - the outermost loop of one exchange
-            self._fail(exchange)
+            self._ends.fail(exchange)
 
     def _still_welcome(self, exchange: Exchange, actor: Actor) -> None:
         """After a wait: the token may have expired, or access been lost. Raises `GatewayRefusal`."""
@@ -251,11 +239,11 @@ class Journeys:
         try:
             receipt = exchange.receipt = recorded.result()
         except (StorageUnavailableError, asyncio.CancelledError):
-            self._refuse(exchange, _AUDIT_UNAVAILABLE)
+            self._ends.refuse(exchange, _AUDIT_UNAVAILABLE)
             return
         route = exchange.route
         if route is None or self._is_lost(exchange):
-            self._end(exchange, None)
+            self._ends.end(exchange, None)
             return
         try:
             upstream = route.pool.take_idle(self._is_safe(exchange))
@@ -264,7 +252,7 @@ class Journeys:
             else:
                 self._send(exchange, route, receipt, upstream)
         except Exception:  # noqa: BLE001 - the outermost loop of one exchange
-            self._fail(exchange)
+            self._ends.fail(exchange)
 
     @staticmethod
     def _is_lost(exchange: Exchange) -> bool:
@@ -272,7 +260,7 @@ class Journeys:
         if exchange.end == "complete":
             if not exchange.client_gone and not exchange.client.transport.is_closing():
                 return False
-            exchange.end = _WENT_AWAY
+            exchange.end = WENT_AWAY
         return True
 
     async def _dial(self, exchange: Exchange, route: Route, receipt: Receipt, fresh: bool) -> None:
@@ -281,16 +269,16 @@ class Journeys:
             exchange.task = None
             if self._is_lost(exchange):
                 upstream.abort()
-                self._end(exchange, None)
+                self._ends.end(exchange, None)
             else:
                 self._send(exchange, route, receipt, upstream)
         except GatewayRefusal as refusal:
-            self._end(exchange, refusal)
+            self._ends.end(exchange, refusal)
         except asyncio.CancelledError:
-            exchange.end = _WENT_AWAY if exchange.end == "complete" else exchange.end
-            self._end(exchange, None)
+            exchange.end = WENT_AWAY if exchange.end == "complete" else exchange.end
+            self._ends.end(exchange, None)
         except Exception:  # noqa: BLE001 - the outermost loop of one exchange
-            self._fail(exchange)
+            self._ends.fail(exchange)
 
     def _send(self, exchange: Exchange, route: Route, receipt: Receipt, upstream: UpstreamConnection) -> None:
         """Stages 9 and 10; the relay goes on with 11 and 12 and calls `_answered`."""
@@ -327,91 +315,7 @@ class Journeys:
             exchange.relay = None
             exchange.task = self._house.loop.create_task(self._dial(exchange, route, receipt, fresh=True))
             return
-        self._end(exchange, refusal)
-
-    # -- ends
-
-    def _end(self, exchange: Exchange, refusal: GatewayRefusal | None) -> None:
-        """Stage 13, for every exchange that had an intent. Then the client's next request."""
-        if exchange.concluded:
-            return
-        exchange.concluded = True
-        house = self._house
-        upload, exchange.upload = exchange.upload, None
-        if upload is not None:
-            upload.finish_recording()
-        if refusal is not None:
-            exchange.end = f"failed: {refusal.code}"
-            self._answer(exchange, refusal)
-        duration_us = int((now_s() - exchange.started) * 1_000_000)
-        house.chronicle.conclude(
-            exchange.id, exchange.take_frames(), entries.outcome(self._clock.text(time.time()), exchange, duration_us)
-        )
-        house.metrics.concluded(exchange, duration_us)
-        self._leave(exchange)
-
-    def _refuse(self, exchange: Exchange, refusal: GatewayRefusal) -> None:
-        """The end of every exchange that had no intent: answered, recorded, forgotten."""
-        if exchange.concluded:
-            return
-        exchange.concluded = True
-        house = self._house
-        self._answer(exchange, refusal)
-        house.refusals.note(entries.refused(self._clock.text(time.time()), exchange, refusal))
-        house.metrics.refused(refusal.code, exchange.findings)
-        self._leave(exchange)
-
-    def _leave(self, exchange: Exchange) -> None:
-        self._house.live.discard(exchange)
-        exchange.task = None
-        exchange.relay = None  # they know each other: left so, every exchange would wait for the garbage collector
-        self._running.discard(exchange)
-        if self._all_done is not None and not self._running:
-            self._all_done.set()
-        exchange.client.finish(exchange.keep_alive)
-
-    def _answer(self, exchange: Exchange, refusal: GatewayRefusal) -> None:
-        """Send the refusal in the Kind's shape; close where the framing is in doubt or the body was not read."""
-        client = exchange.client
-        if refusal.close or not client.body_complete:
-            exchange.keep_alive = False
-        shape = exchange.route.error_shape if exchange.route is not None else "problem"
-        exchange.status = refusal.status
-        with_body = exchange.head.method != b"HEAD"
-        client.write(error_answer(refusal, shape, exchange.id, with_body, close=not exchange.keep_alive))
-
-    def _fail(self, exchange: Exchange) -> None:
-        """A defect of ours: nothing of it may reach the client, and the exchange still ends in the log."""
-        _log.error("exchange.failed exchange=%s", exchange.id, exc_info=_log.isEnabledFor(logging.DEBUG))
-        if exchange.receipt is None:
-            self._refuse(exchange, _INTERNAL)
-            return
-        if exchange.relay is not None:
-            exchange.relay.stop("failed: internal")
-        if exchange.first_byte_us:
-            exchange.client.abort()
-            self._end(exchange, None)
-        else:
-            self._end(exchange, _INTERNAL)
-
-    def _gone(self, exchange: Exchange) -> None:
-        """The client's connection is gone: stop whatever runs for it."""
-        exchange.client_gone = True
-        if exchange.task is not None:
-            exchange.task.cancel()
-        elif exchange.relay is not None and not exchange.concluded:
-            exchange.relay.stop(exchange.end if exchange.end != "complete" else _WENT_AWAY)
-            self._end(exchange, None)
-
-    def refuse_unread(self, client: ClientConnection, refusal: GatewayRefusal) -> None:
-        """Answer what could not be read as a request, and close."""
-        house = self._house
-        now = time.time()
-        identity = house.identities.new("ex_", now)
-        client.write(error_answer(refusal, "problem", identity, with_body=True, close=True))
-        client.finish(keep_alive=False)
-        house.refusals.note(entries.refused_unread(self._clock.text(now), identity, client.peer, refusal))
-        house.metrics.refused(refusal.code)
+        self._ends.end(exchange, refusal)
 
     @staticmethod
     def _is_safe(exchange: Exchange) -> bool:

@@ -5,7 +5,8 @@ import ssl
 
 from ostiary.gateway.client import ClientConnection
 from ostiary.gateway.deadlines import Sweeper
-from ostiary.gateway.exchange import House, Journeys
+from ostiary.gateway.exchange import Journeys
+from ostiary.gateway.house import House
 from ostiary.model.errors import OperatorError
 from ostiary.protocols.heads import request_line_cache
 

@@ -21,6 +21,7 @@ class RequestField(IntEnum):
     ORIGIN = 12
     FETCH_SITE = 13
     REFUSE = 14
+    PROOF = 15
 
 
 CREDENTIAL_FIELDS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
@@ -128,6 +129,7 @@ _SPECIAL_REQUEST_FIELDS = {
     b"origin": RequestField.ORIGIN,
     b"sec-fetch-site": RequestField.FETCH_SITE,
     b"max-forwards": RequestField.REFUSE,
+    b"dpop": RequestField.PROOF,
 } | dict.fromkeys(CREDENTIAL_FIELDS, RequestField.CREDENTIAL)
 
 _DROPPED_REQUEST_PREFIXES = (b"x-forwarded-", b"x-ostiary-", b"proxy-")

@@ -6,8 +6,14 @@ from pathlib import Path
 from ostiary.adapters.stores.approvals import Approvals
 from ostiary.adapters.stores.configurations import Configurations
 from ostiary.adapters.stores.database import Database
+from ostiary.adapters.stores.one_time import OneTime
+from ostiary.adapters.stores.owner_credentials import OwnerCredentials
+from ostiary.adapters.stores.people import People
+from ostiary.adapters.stores.scim_groups import ScimGroups
 from ostiary.adapters.stores.sealed_placeholders import SealedPlaceholders
 from ostiary.adapters.stores.sealed_secrets import SealedSecrets
+from ostiary.adapters.stores.service_accounts import ServiceAccounts
+from ostiary.adapters.stores.sign_ins import SignIns
 from ostiary.adapters.stores.tokens import Tokens
 
 
@@ -23,6 +29,12 @@ class Store:
         self.approvals = Approvals(self._database)
         self.secrets = SealedSecrets(self._database)
         self.placeholders = SealedPlaceholders(self._database)
+        self.people = People(self._database)
+        self.scim_groups = ScimGroups(self._database)
+        self.sign_ins = SignIns(self._database)
+        self.one_time = OneTime(self._database)
+        self.owner_credentials = OwnerCredentials(self._database)
+        self.service_accounts = ServiceAccounts(self._database)
         self.installation = self._installation()
 
     def sealed_secrets(self, name: str) -> list[tuple[int, bytes, float | None]]:

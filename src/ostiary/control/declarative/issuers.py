@@ -28,8 +28,8 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 _KINDS = ("oidc", "saml", "workload")
 _TRUST_KEYS = ("allow_private", "ca_file")
 _OIDC_KEYS = (
-    "preset", "issuer", "client_id", "client_secret", "scopes", "algorithms", "user", "trust_email", "groups", "groups_from",
-    "accept_tokens_for", "recheck", *_TRUST_KEYS,
+    "preset", "issuer", "client_id", "client_secret", "scopes", "algorithms", "user", "trust_email", "groups",
+    "groups_from", "accept_tokens_for", "recheck", *_TRUST_KEYS,
 )  # fmt: skip
 _SAML_KEYS = ("metadata", "user", "email", "groups", "grant", *_TRUST_KEYS)
 _WORKLOAD_KEYS = ("preset", "issuer", "audience", "accepts", "algorithms", "keys", "lifetime", *_TRUST_KEYS)

@@ -1,0 +1,116 @@
+"""Tokens that the gateway takes although it made them not: of the company's provider, and of issuers for machines."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from hashlib import sha256
+
+from ostiary.adapters.actors import KnownGroups
+from ostiary.adapters.identity_providers import IdentityProviderBook
+from ostiary.adapters.stores.people import People
+from ostiary.identity.access_token import user_of
+from ostiary.identity.jwt import UnknownKeyError, unverified_issuer, verify
+from ostiary.identity.keys import KeyBook
+from ostiary.identity.workload import service_of
+from ostiary.model.actor import Actor, ActorKind
+from ostiary.model.configuration import Configuration
+from ostiary.model.errors import KeysWantedError, OstiaryError, SignInRefusedError
+from ostiary.model.issuer import OidcIssuer, WorkloadIssuer
+
+
+class ForeignTokens:
+    """Implements `ports.ForeignTokens`. Several issuers of the configuration may have one issuer identifier; a token is
+    taken by the first that takes it."""
+
+    def __init__(self, providers: IdentityProviderBook, people: People, groups: KnownGroups) -> None:
+        self._providers = providers
+        self._people = people
+        self._groups = groups
+        self._issuers: dict[str, list[OidcIssuer | WorkloadIssuer]] = {}
+
+    def put_in_force(self, configuration: Configuration) -> None:
+        """Which issuers are trusted from now on."""
+        self._issuers = {}
+        for issuer in configuration.issuers:
+            if isinstance(issuer, WorkloadIssuer) or (isinstance(issuer, OidcIssuer) and issuer.token_audience):
+                self._issuers.setdefault(issuer.issuer, []).append(issuer)
+
+    def find(self, token: bytes, now: float) -> Actor | None:
+        text = token.decode("latin-1")
+        wanted = False
+        for issuer in self._of(text):
+            keys = self._providers.known_keys(issuer)
+            if keys is None:
+                wanted = True
+                continue
+            try:
+                actor = self._actor(text, issuer, keys, now)
+            except UnknownKeyError:
+                wanted = True
+            except SignInRefusedError:
+                continue
+            else:
+                if actor is not None:
+                    return actor
+        if wanted:
+            raise KeysWantedError
+        return None
+
+    async def learn(self, token: bytes) -> None:
+        text = token.decode("latin-1")
+        for issuer in self._of(text):
+            try:
+                await self._providers.keys_for(issuer, text)
+            except OstiaryError:
+                continue  # what is cached decides
+
+    def again(self, actor: Actor) -> Actor | None:
+        if actor.issuer is None or all(issuer.name != actor.issuer for issuer in self._trusted()):
+            return None
+        if actor.user_id is None:
+            return actor
+        user = self._people.get(actor.user_id)
+        if user is None or not user.active:
+            return None
+        return replace(actor, name=user.name, groups=self._groups.of(user))
+
+    def _actor(
+        self, token: str, issuer: OidcIssuer | WorkloadIssuer, keys: KeyBook, now: float
+    ) -> Actor | None:
+        """Raises `SignInRefusedError`."""
+        token_id = "jwt_" + sha256(token.encode("latin-1")).hexdigest()[:16]
+        if isinstance(issuer, WorkloadIssuer):
+            service = service_of(issuer, verify(token, keys, issuer.algorithms, None), now)
+            return Actor(
+                kind=ActorKind.SERVICE,
+                name=service.service,
+                groups=frozenset(service.groups),
+                token_id=token_id,
+                expires_at=service.expires_at,
+                connections=None if service.connections is None else frozenset(service.connections),
+                bound_to=service.bound_to,
+                issuer=issuer.name,
+            )
+        found = user_of(token, keys, issuer, now)
+        user = self._people.of_subject(issuer.name, found.subject)
+        if user is None or not user.active:
+            return None
+        return Actor(
+            kind=ActorKind.USER,
+            name=user.name,
+            groups=self._groups.of(user),
+            token_id=token_id,
+            expires_at=found.expires_at,
+            user_id=user.id,
+            bound_to=found.bound_to,
+            issuer=issuer.name,
+        )
+
+    def _of(self, token: str) -> list[OidcIssuer | WorkloadIssuer]:
+        try:
+            claimed = unverified_issuer(token)
+        except SignInRefusedError:
+            return []
+        return self._issuers.get(claimed, []) if claimed is not None else []
+
+    def _trusted(self) -> Iterable[OidcIssuer | WorkloadIssuer]:
+        return (issuer for issuers in self._issuers.values() for issuer in issuers)

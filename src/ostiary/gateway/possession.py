@@ -1,0 +1,88 @@
+"""Tokens that only one sender may use: who holds the key says so with every request (DPoP, RFC 9449), or with the
+connection (mutual TLS, RFC 8705)."""
+
+import base64
+import ssl
+from asyncio import BaseTransport
+from collections import OrderedDict
+from hashlib import sha256
+
+from ostiary.identity.dpop import check_proof
+from ostiary.model.errors import GatewayRefusal, SignInRefusedError
+from ostiary.protocols.header_rules import RequestField
+from ostiary.protocols.heads import RequestHead
+
+KEY = "jkt:"
+CERTIFICATE = "x5t:"
+_PROOF_LIFE_S = 180.0
+"""Longer than a proof is accepted, both ways of a wrong clock counted."""
+_PROOFS_MAX = 200_000
+_SCHEMES = ("http", "https")
+
+
+class Possession:
+    """`behind_proxy`: TLS ends before us, so a proof speaks of https where we see none."""
+
+    def __init__(self, tls: bool, behind_proxy: bool) -> None:
+        self._schemes = _SCHEMES if behind_proxy else _SCHEMES[tls : tls + 1]
+        self._seen: OrderedDict[bytes, float] = OrderedDict()
+
+    def check(
+        self, bound_to: str, head: RequestHead, token: bytes, now: float, transport: BaseTransport | None
+    ) -> None:
+        """Returns when the sender holds what the token is bound to. Raises `GatewayRefusal`."""
+        if bound_to.startswith(KEY):
+            self._check_proof(bound_to, head, token, now)
+        elif not bound_to.startswith(CERTIFICATE) or _certificate(transport) != bound_to.removeprefix(CERTIFICATE):
+            raise _refusal("This token is bound to a client certificate, and the connection has not that one.")
+
+    def _check_proof(self, bound_to: str, head: RequestHead, token: bytes, now: float) -> None:
+        proofs = head.values(RequestField.PROOF)
+        if len(proofs) != 1:
+            raise _refusal("This token is bound to a key: the request needs one DPoP proof.")
+        authority = (head.first(b"host") or b"").decode("latin-1")
+        path = head.target.partition(b"?")[0].decode("latin-1")
+        urls = [f"{scheme}://{authority}{path}" for scheme in self._schemes]
+        for url in urls:
+            try:
+                proof = check_proof(
+                    proofs[0].decode("latin-1"),
+                    method=head.method.decode("latin-1"),
+                    url=url,
+                    now=now,
+                    access_token=token.decode("latin-1"),
+                )
+            except SignInRefusedError:
+                continue
+            if proof.bound_to == bound_to and self._is_first_use(bound_to, proof.jti, now):
+                return
+            break
+        raise _refusal("The DPoP proof is not one of this token's key for this request, or was used before.")
+
+    def _is_first_use(self, bound_to: str, jti: str, now: float) -> bool:
+        seen = self._seen
+        while seen:
+            oldest = next(iter(seen))
+            if seen[oldest] > now and len(seen) < _PROOFS_MAX:
+                break
+            if seen[oldest] > now:
+                return False  # a flood: refusing is safe, forgetting is not
+            del seen[oldest]
+        key = sha256(f"{bound_to} {jti}".encode()).digest()
+        if key in seen:
+            return False
+        seen[key] = now + _PROOF_LIFE_S
+        return True
+
+
+def _certificate(transport: BaseTransport | None) -> str | None:
+    """The thumbprint of the client's certificate, whose chain TLS has verified."""
+    tls = None if transport is None else transport.get_extra_info("ssl_object")
+    certificate = tls.getpeercert(binary_form=True) if isinstance(tls, ssl.SSLObject) else None
+    if not certificate:
+        return None
+    return base64.urlsafe_b64encode(sha256(certificate).digest()).rstrip(b"=").decode("ascii")
+
+
+def _refusal(sentence: str) -> GatewayRefusal:
+    return GatewayRefusal(401, "token_unknown", sentence, "Use the client that got the token, or get another one.")
