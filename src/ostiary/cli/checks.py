@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ostiary.cli.client import AdminClient
+from ostiary.cli.client import Api
 from ostiary.cli.invocation import Invocation
 from ostiary.cli.terminal import size
 from ostiary.model.errors import OstiaryError, UnreachableError
@@ -209,7 +209,7 @@ def _ports() -> Iterator[Report]:
             yield Report("ok", "ports", f"{name} {address} is free.")
 
 
-def _connections(server: AdminClient) -> Iterator[Report]:
+def _connections(server: Api) -> Iterator[Report]:
     import yaml
 
     document = yaml.safe_load(server.get("configuration")["yaml"]) or {}

@@ -1,9 +1,10 @@
-"""The control API of a running server, over HOME/admin.sock."""
+"""The control API of a running server, and the way to it over HOME/admin.sock."""
 
 import http.client
 import json
 import os
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from urllib.parse import quote, urlencode
 from ostiary.model.errors import OstiaryError, UnreachableError
 
 _UNIX_PATH_MAX_BYTES = 107
-_ANSWER_TIMEOUT_S = 60.0
+ANSWER_TIMEOUT_S = 60.0
 
 
 class ApiRefusal(OstiaryError):
@@ -52,16 +53,11 @@ def _short_path(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
-class AdminClient:
+class Api(ABC):
     """Every method returns the decoded JSON answer (None for an empty one).
 
     Raises `UnreachableError` when no server answers and `ApiRefusal` when it says no.
     """
-
-    def __init__(self, home: Path, home_option: str = "") -> None:
-        """`home_option` is what the advice adds to `ostiary serve`: `--home DIR` for an unusual HOME."""
-        self._home = home
-        self._start_command = f"ostiary serve{home_option}"
 
     def get(self, *segments: str, **query: object) -> Any:
         return self._call("GET", segments, query=query)
@@ -86,14 +82,37 @@ class AdminClient:
         present = {name: value for name, value in (query or {}).items() if value is not None}
         if present:
             path += "?" + urlencode(present)
-        headers = {"Accept": "application/json", "Connection": "close"}
+        headers = {"Accept": "application/json"}
         payload = None
         if body is not None:
             payload = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
-        connection = _UnixConnection(self._home / "admin.sock", _ANSWER_TIMEOUT_S)
         try:
-            connection.request(method, path, body=payload, headers=headers)
+            return _decoded(*self._exchange(method, path, payload, headers))
+        except ApiRefusal as refusal:
+            raise self._advised(refusal) from None
+
+    def _advised(self, refusal: ApiRefusal) -> ApiRefusal:
+        """With advice that fits the way the API was reached."""
+        return refusal
+
+    @abstractmethod
+    def _exchange(self, method: str, path: str, payload: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
+        """Status and content of the answer."""
+
+
+class AdminClient(Api):
+    """The server of a HOME on this machine; its own user and root may do everything there."""
+
+    def __init__(self, home: Path, home_option: str = "") -> None:
+        """`home_option` is what the advice adds to `ostiary serve`: `--home DIR` for an unusual HOME."""
+        self._home = home
+        self._start_command = f"ostiary serve{home_option}"
+
+    def _exchange(self, method: str, path: str, payload: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
+        connection = _UnixConnection(self._home / "admin.sock", ANSWER_TIMEOUT_S)
+        try:
+            connection.request(method, path, body=payload, headers={**headers, "Connection": "close"})
             answer = connection.getresponse()
             content = answer.read()
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
@@ -107,7 +126,7 @@ class AdminClient:
             ) from None
         except TimeoutError:
             raise UnreachableError(
-                f"The Ostiary of HOME {self._home} did not answer within {_ANSWER_TIMEOUT_S:.0f} seconds.",
+                f"The Ostiary of HOME {self._home} did not answer within {ANSWER_TIMEOUT_S:.0f} seconds.",
                 "Look at its log, and run `ostiary doctor`.",
             ) from None
         except (OSError, http.client.HTTPException):
@@ -117,7 +136,7 @@ class AdminClient:
             ) from None
         finally:
             connection.close()
-        return _decoded(answer.status, content)
+        return answer.status, content
 
 
 def _decoded(status: int, content: bytes) -> Any:

@@ -4,13 +4,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from ostiary.cli.client import AdminClient
+from ostiary.cli.client import Api
 
 _POLL_S = 0.5
 _PAGE = 200
 
 
-def follow_events(server: AdminClient) -> Iterator[dict[str, Any]]:
+def follow_events(server: Api) -> Iterator[dict[str, Any]]:
     """Exchange entries from now on, for ever. Raises `UnreachableError` when the server stops."""
     after = _log_size(server) - 1
     while True:
@@ -20,7 +20,7 @@ def follow_events(server: AdminClient) -> Iterator[dict[str, Any]]:
         after = int(answer["after"])
 
 
-def follow_entries(server: AdminClient, last: int, *, forever: bool = True) -> Iterator[tuple[int, dict[str, Any]]]:
+def follow_entries(server: Api, last: int, *, forever: bool = True) -> Iterator[tuple[int, dict[str, Any]]]:
     """The audit log's `last` entries and then, unless not `forever`, every new one, with its index."""
     after = max(0, _log_size(server) - last) - 1
     while True:
@@ -35,5 +35,5 @@ def follow_entries(server: AdminClient, last: int, *, forever: bool = True) -> I
             time.sleep(_POLL_S)
 
 
-def _log_size(server: AdminClient) -> int:
+def _log_size(server: Api) -> int:
     return int(server.get("audit", "checkpoint")["size"])

@@ -1,4 +1,4 @@
-"""What every command shares: `--home`, `--json`, `--debug`, and the way to the running server."""
+"""What every command shares: `--home`, `--console`, `--json`, `--debug`, and the way to the running server."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ import click
 from ostiary.settings import Settings, default_home
 
 if TYPE_CHECKING:
-    from ostiary.cli.client import AdminClient
+    from ostiary.cli.client import Api
 
 
 @dataclass
@@ -17,6 +17,7 @@ class Invocation:
     """One run of the command line; click hands it to the commands."""
 
     home_given: Path | None = None
+    console_given: str | None = None
     json: bool = False
     debug: bool = False
 
@@ -33,11 +34,41 @@ class Invocation:
         return "" if self.home == default_home() else f" --home {self.home}"
 
     @property
-    def server(self) -> "AdminClient":
+    def console(self) -> str | None:
+        """The console asked for with `--console` or OSTIARY_CONSOLE; `--home` means a server on this machine."""
+        if self.console_given is not None or self.home_given is not None:
+            return self.console_given
+        from ostiary.cli.login_file import console_of_environment
+
+        text = console_of_environment()
+        return None if text is None else console_url(text, "OSTIARY_CONSOLE")
+
+    @property
+    def server(self) -> "Api":
+        """The console that was asked for; else this HOME's server; else, where none runs and HOME is the usual one, the
+        console of the latest sign-in."""
         # HTTP is a fifth of the start-up time, and not every command needs it.
         from ostiary.cli.client import AdminClient
 
-        return AdminClient(self.home, self.home_option)
+        home = self.home
+        if self.console is None and ((home / "admin.sock").exists() or home != default_home()):
+            return AdminClient(home, self.home_option)
+        from ostiary.cli.console_client import client_of_login
+
+        remote = client_of_login(self.console)
+        return AdminClient(home, self.home_option) if remote is None else remote
+
+
+def console_url(text: str, where: str) -> str:
+    """The console's URL in one spelling. Raises `click.UsageError`."""
+    from ostiary.cli.login_file import console_from
+
+    url = console_from(text)
+    if not url:
+        raise click.UsageError(
+            f"{where} {text!r} is not the address of a console, for example https://ostiary.example."
+        )
+    return url
 
 
 pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
@@ -46,6 +77,11 @@ pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
 def _set_home(context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
     if value is not None:
         context.ensure_object(Invocation).home_given = value.expanduser().absolute()
+
+
+def _set_console(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.ensure_object(Invocation).console_given = console_url(value, "--console")
 
 
 def _set_json(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -58,8 +94,13 @@ def _set_debug(context: click.Context, _parameter: click.Parameter, value: bool)
         context.ensure_object(Invocation).debug = True
 
 
-def _shared_options() -> list[click.Parameter]:
-    """The three options every command and group takes, before or after its own name."""
+def _shared_options(own: list[click.Parameter]) -> list[click.Parameter]:
+    """The options every command and group takes, before or after its own name; not those it has of its own."""
+    taken = {name for parameter in own for name in parameter.opts}
+    return [option for option in _every_shared_option() if not taken.intersection(option.opts)]
+
+
+def _every_shared_option() -> list[click.Parameter]:
     return [
         click.Option(
             ["--home"],
@@ -69,6 +110,14 @@ def _shared_options() -> list[click.Parameter]:
             is_eager=True,
             callback=_set_home,
             help="Where the installation lives (OSTIARY_HOME; default ~/.local/share/ostiary).",
+        ),
+        click.Option(
+            ["--console"],
+            metavar="URL",
+            expose_value=False,
+            is_eager=True,
+            callback=_set_console,
+            help="Ask this console, as whoever signed in there with `ostiary login`.",
         ),
         click.Option(
             ["--json"],
@@ -87,7 +136,7 @@ class Command(click.Command):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.params += _shared_options()
+        self.params += _shared_options(self.params)
 
 
 class Group(click.Group):
@@ -97,7 +146,7 @@ class Group(click.Group):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.params += _shared_options()
+        self.params += _shared_options(self.params)
 
     def resolve_command(
         self, context: click.Context, arguments: list[str]

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     Login = dict[str, Any]
-    """`console` and `agent` are its key. `refresh_token`, `signed_in_at`, `issuer` and the server's `endpoints` come from
-    signing in; `access` holds scope → token, received_at, expires_at (seconds since the epoch)."""
+    """`console` and `agent` ("" for none) are its key. `access` holds scope → token, received_at, expires_at; times are
+    seconds since the epoch."""
 
 VERSION = 1
 _FRESH_LEFT_S = 60.0
@@ -55,14 +55,16 @@ def read() -> list[Login]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise LoginFileError(f"{file} cannot be read: {error.strerror}.", "See to it that it is a file of yours.") from None
+        raise LoginFileError(
+            f"{file} cannot be read: {error.strerror}.", "See to it that it is a file of yours."
+        ) from None
     with os.fdopen(descriptor, "rb") as stream:
         _check_private(file, os.fstat(descriptor))
         _check_folder()
         try:
             document = json.loads(stream.read())
-            logins = document["logins"] if document["version"] == VERSION else None
-            if not all(_is_login(login) for login in logins):
+            logins: list[Login] = document["logins"] if document["version"] == VERSION else []
+            if document["version"] != VERSION or not all(_is_login(login) for login in logins):
                 raise ValueError
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise LoginFileError(
@@ -94,7 +96,7 @@ def _check_private(file: str, status: os.stat_result) -> None:
     if status.st_mode & 0o077:
         raise LoginFileError(
             f"Others may read {file}, which holds your tokens (mode {stat.S_IMODE(status.st_mode):o}).",
-            f"Close it with `chmod 600 {file}`; if others use this machine, run `ostiary logout --all` and sign in again.",
+            f"Close it with `chmod 600 {file}`; if others use this machine, `ostiary logout --all` and sign in again.",
         )
 
 
@@ -115,11 +117,10 @@ def console_of_environment() -> str | None:
 
 
 def find(logins: list[Login], console: str | None = None, agent: str | None = None) -> Login | None:
-    """The latest login that fits."""
-    for login in logins:
-        if console in (None, login["console"]) and agent in (None, login["agent"]):
-            return login
-    return None
+    """The latest login that fits; without `agent` rather the person's own than a tool's."""
+    fitting = [each for each in logins if console in (None, each["console"]) and agent in (None, each["agent"])]
+    own = [each for each in fitting if not each["agent"]]
+    return next(iter(own or fitting), None)
 
 
 def fresh_access(login: Login, scope: str, now: float) -> dict[str, Any] | None:
@@ -141,7 +142,7 @@ def valid_access(login: Login, scope: str, now: float) -> dict[str, Any] | None:
 
 
 def console_from(text: str) -> str:
-    """The URL of a console in one spelling: scheme, host, and the port where it is not the usual one. "" when it is none."""
+    """The URL of a console in one spelling: scheme, host, and the port where it is not the usual one. "" for no URL."""
     scheme, _, rest = text.strip().partition("://")
     scheme, rest = scheme.lower(), rest.rstrip("/").lower()
     if scheme not in ("http", "https") or not rest or not rest.isascii():
@@ -190,7 +191,9 @@ def _make_folder() -> None:
                 os.chmod(place, 0o700)
         _check_folder()
     except OSError as error:
-        raise LoginFileError(f"{place} cannot be used: {error.strerror}.", "Set XDG_CONFIG_HOME to a folder of yours.") from None
+        raise LoginFileError(
+            f"{place} cannot be used: {error.strerror}.", "Set XDG_CONFIG_HOME to a folder of yours."
+        ) from None
 
 
 def write(logins: list[Login]) -> None:
@@ -214,7 +217,9 @@ def write(logins: list[Login]) -> None:
         finally:
             os.close(directory)
     except OSError as error:
-        raise LoginFileError(f"{file} cannot be written: {error.strerror}.", "Free space, or set XDG_CONFIG_HOME.") from None
+        raise LoginFileError(
+            f"{file} cannot be written: {error.strerror}.", "Free space, or set XDG_CONFIG_HOME."
+        ) from None
 
 
 def put(login: Login) -> None:
@@ -234,7 +239,7 @@ def access_document(login: Login, cached: dict[str, Any]) -> dict[str, Any]:
         "token": cached["token"],
         "expires_at": expires_at,
         "console": login["console"],
-        "agent": login["agent"],
+        "agent": login["agent"] or None,
     }
 
 

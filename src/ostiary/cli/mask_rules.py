@@ -18,7 +18,7 @@ from ostiary.policy.masking_scope import exemptions_now, rules_for
 from ostiary.protocols.text_channels import TextChannel
 
 if TYPE_CHECKING:
-    from ostiary.cli.client import AdminClient
+    from ostiary.cli.client import Api
 
 _NOBODY = Actor(ActorKind.USER, "", frozenset(), "", 0.0)
 """What holds for this actor holds for everybody."""
@@ -56,7 +56,7 @@ def rules_of_file(text: str, filename: str, where: str | None, now: float) -> Ch
     return _chosen(_only(parse_masking(text, filename), where), "", now, _all_channels())
 
 
-def rules_of_server(server: "AdminClient", connection: str, where: str, now: float) -> Chosen:
+def rules_of_server(server: "Api", connection: str, where: str, now: float) -> Chosen:
     """The rules in force there. Raises `UnreachableError`, `ApiRefusal`, `NotFoundError`."""
     shown: dict[str, Any] = server.get("configuration")
     kinds = load_catalog()

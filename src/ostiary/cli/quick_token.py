@@ -13,8 +13,8 @@ _OPTIONS = ("--agent", "--console")
 
 
 def quick_token(arguments: list[str]) -> bool:
-    """Whether these arguments ask for a token, and a fresh one was there and is printed. Otherwise nothing has happened,
-    and the command line says what is wrong or fetches one."""
+    """Whether these arguments ask for a token, and a fresh one was there and is printed. Otherwise nothing has
+    happened, and the command line says what is wrong or fetches one."""
     asked = _asked(arguments)
     if asked is None:
         return False

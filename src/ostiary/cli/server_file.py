@@ -20,7 +20,16 @@ def gateway_url(home: Path) -> str:
     """`http://127.0.0.1:8420`: where tools on this machine reach the gateway, running or not."""
     settings = Settings.from_environment()
     told = read_server_file(home).get("gateway")
-    url = str(told) if told else f"{'https' if settings.tls_cert else 'http'}://{settings.gateway}"
+    return _from_here(str(told) if told else f"{'https' if settings.tls_cert else 'http'}://{settings.gateway}")
+
+
+def local_console_url(home: Path) -> str:
+    """Where the console of this HOME's server is reached; "" when none runs."""
+    told = read_server_file(home)
+    return _from_here(str(told.get("console_url") or told.get("console") or "")).rstrip("/")
+
+
+def _from_here(url: str) -> str:
     for everywhere, here in (("//0.0.0.0:", "//127.0.0.1:"), ("//[::]:", "//[::1]:")):
         url = url.replace(everywhere, here)
     return url

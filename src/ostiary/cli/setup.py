@@ -1,166 +1,126 @@
 """`ostiary setup`: what to put where, so that a tool goes through the gateway."""
 
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from typing import Any
+import os
+from pathlib import Path
+from shlex import join
 
 import click
 
+from ostiary.cli.agent_label import agent_option
 from ostiary.cli.invocation import Command, Invocation, pass_invocation
-from ostiary.cli.server_file import gateway_url
+from ostiary.cli.reach import Reach, reach_of
 from ostiary.cli.terminal import paint, print_json, visible
-from ostiary.model.errors import OstiaryError
-
-_TOKEN = "$OSTIARY_TOKEN"  # noqa: S105 - the name of a variable
-
-
-@dataclass(frozen=True, slots=True)
-class _Tool:
-    """`environment` and `content` are templates of `{url}` (the connection's base URL) and `{model}`;
-    `file` says where `content` belongs."""
-
-    title: str
-    kind: str
-    environment: dict[str, str] = field(default_factory=dict)
-    file: str = ""
-    content: str = ""
-    check: str = ""
-    notes: tuple[str, ...] = ()
-
-
-_CODEX = """\
-model_provider = "ostiary"
-
-[model_providers.ostiary]
-name = "Ostiary"
-base_url = "{url}/v1"
-env_key = "OSTIARY_TOKEN"
-wire_api = "responses"
-"""
-
-_OPENCODE = """\
-{{
-  "$schema": "https://opencode.ai/config.json",
-  "model": "ostiary/{model}",
-  "provider": {{
-    "ostiary": {{
-      "npm": "@ai-sdk/openai-compatible",
-      "name": "Ostiary",
-      "options": {{"baseURL": "{url}/v1", "apiKey": "{{env:OSTIARY_TOKEN}}"}},
-      "models": {{"{model}": {{}}}}
-    }}
-  }}
-}}
-"""
-
-_TOOLS = {
-    "cursor": _Tool(
-        title="Cursor's API: cloud agents with the Cursor SDK, administration and analytics scripts",
-        kind="cursor",
-        environment={"CURSOR_BACKEND_URL": "{url}", "CURSOR_API_KEY": _TOKEN},
-        check='curl -u "$OSTIARY_TOKEN:" {url}/v1/me',
-        notes=(
-            "In a script of your own, put the URL above where it says https://api.cursor.com.",
-            "The editor's own model traffic goes to Cursor's servers and cannot be led through a gateway.",
-        ),
-    ),
-    "claude-code": _Tool(
-        title="Claude Code",
-        kind="anthropic",
-        environment={"ANTHROPIC_BASE_URL": "{url}", "ANTHROPIC_AUTH_TOKEN": _TOKEN},
-        check='curl -H "x-api-key: $OSTIARY_TOKEN" -H "anthropic-version: 2023-06-01" {url}/v1/models',
-        notes=("Unset ANTHROPIC_API_KEY, or Claude Code may send two different tokens and is refused.",),
-    ),
-    "codex": _Tool(
-        title="Codex",
-        kind="openai",
-        file="~/.codex/config.toml",
-        content=_CODEX,
-        check='curl -H "Authorization: Bearer $OSTIARY_TOKEN" {url}/v1/models',
-    ),
-    "opencode": _Tool(
-        title="opencode",
-        kind="openai",
-        file="opencode.json in the project, or ~/.config/opencode/opencode.json",
-        content=_OPENCODE,
-        check='curl -H "Authorization: Bearer $OSTIARY_TOKEN" {url}/v1/models',
-    ),
-}
+from ostiary.cli.tools import TOKEN_VARIABLE, TOOLS, File, Place, Tool
+from ostiary.model.errors import CallerError
 
 
 @click.command(cls=Command)
-@click.argument("tool", type=click.Choice(sorted(_TOOLS)))
+@click.argument("tool", type=click.Choice(sorted(TOOLS)))
+@agent_option
 @click.option("--connection", metavar="NAME", help="Which connection; default is the one of the tool's kind.")
 @click.option("--gateway", metavar="URL", help="The gateway as the tool reaches it; default is this machine's.")
 @click.option("--model", metavar="ID", default="gpt-5.4-mini", show_default=True, help="For opencode.")
+@click.option("--write", is_flag=True, help="Write it into the tool's own file; a copy of what was there is kept.")
 @pass_invocation
-def setup(invocation: Invocation, tool: str, connection: str | None, gateway: str | None, model: str) -> None:
-    """Show how to point a tool at Ostiary. Nothing is written."""
-    chosen = _TOOLS[tool]
-    document = _configuration(invocation)
-    name, note = (connection, "") if connection else _connection_of_kind(document, chosen.kind)
-    url = f"{(gateway or gateway_url(invocation.home)).rstrip('/')}/{name}"
-    environment = {key: value.format(url=url) for key, value in chosen.environment.items()}
-    content = chosen.content.format(url=url, model=model)
+def setup(
+    invocation: Invocation,
+    tool: str,
+    agent: str | None,
+    connection: str | None,
+    gateway: str | None,
+    model: str,
+    write: bool,
+) -> None:
+    """Show how to point a tool at Ostiary, or with --write do it.
+
+    If you are signed in (`ostiary login`), tools that can run a command for their key are told to run `ostiary token`.
+    """
+    chosen = TOOLS[tool]
+    reach = reach_of(invocation, agent, gateway)
+    name, note = (connection, "") if connection else _connection_of_kind(reach, chosen.kind)
+    place = Place(name, f"{reach.gateway}/{name}", model, reach.helper())
+    file = chosen.file(place)
+    written = _write(invocation, tool, file) if write else None
     if invocation.json:
         print_json(
             {
                 "tool": tool,
                 "connection": name,
-                "base_url": url,
-                "environment": environment,
-                "file": chosen.file,
-                "content": content,
+                "base_url": place.url,
+                "environment": chosen.environment(place),
+                "file": file.shown if file else "",
+                "content": file.text if file else "",
+                **({"written": written} if written else {}),
             }
         )
         return
     print(paint(f"# {chosen.title}", "bold"))
     if note:
         print(f"# {note}")
-    groups = ",".join(_groups_on(document or {}, name))
-    command = (
-        f"ostiary{invocation.home_option} token create --actor YOUR-NAME"
-        f"{f' --groups {visible(groups)}' if groups else ''} --agent {tool} --connection {name}"
+    if written:
+        _print_written(written)
+    _print(chosen, reach, place, file, _token_command(invocation, tool, reach, name), shows_file=not written)
+
+
+def _write(invocation: Invocation, tool: str, file: File | None) -> dict[str, object]:
+    if file is None:
+        raise CallerError(
+            f"{TOOLS[tool].title.partition(':')[0]} reads its environment here, and no file.",
+            "Start it with `ostiary run -- COMMAND`"
+            + (", or run `ostiary login` first." if tool == "claude-code" else "."),
+        )
+    from ostiary.cli.client_files import write_into
+
+    path = file.path(os.environ, Path.home())
+    changed, copy = write_into(file, path)
+    return {"file": str(path), "changed": changed, "copy": str(copy) if copy else None}
+
+
+def _print_written(written: dict[str, object]) -> None:
+    path, copy = visible(written["file"]), written["copy"]
+    if not written["changed"]:
+        print(f"{path} is already as it should be.")
+    else:
+        print(f"{path} is written{f'; what it was is in {visible(copy)}' if copy else ''}.")
+
+
+def _print(chosen: Tool, reach: Reach, place: Place, file: File | None, command: str, *, shows_file: bool) -> None:
+    environment = chosen.environment(place)
+    from_variable = place.helper is None or any(
+        TOKEN_VARIABLE in text for text in (*environment.values(), file.text if file else "")
     )
-    print(f'\nexport OSTIARY_TOKEN="$({command})"')
+    print()
+    if from_variable:
+        print(f'export {TOKEN_VARIABLE}="$({command})"')
     for key, value in environment.items():
         print(f'export {key}="{visible(value)}"')
-    if content:
-        print(f"\n# {chosen.file}:")
-        print(visible(content, keep_lines=True).rstrip())
-    print(f"\n# Try it:\n{visible(chosen.check.format(url=url))}")
-    for line in chosen.notes:
+    if file and shows_file:
+        print(f"\n# {file.shown}:")
+        print(visible(file.text, keep_lines=True).rstrip())
+    token = f"${TOKEN_VARIABLE}" if from_variable else f"$({command})"
+    print(f"\n# Try it:\n{visible(chosen.check.format(url=place.url, token=token))}")
+    for line in (*chosen.notes, *(chosen.helper_notes if reach.login else ())):
         print(f"\n# {line}")
 
 
-def _configuration(invocation: Invocation) -> dict[str, Any] | None:
-    """The configuration in force; None when no server runs here."""
-    try:
-        exported = invocation.server.get("configuration")["yaml"]
-    except OstiaryError:
-        return None
-    import yaml
+def _token_command(invocation: Invocation, tool: str, reach: Reach, connection: str) -> str:
+    helper = reach.helper()
+    if helper is not None:
+        return visible(join(helper))
+    groups = ",".join(reach.groups_on(connection))
+    return (
+        f"ostiary{invocation.home_option} token create --actor YOUR-NAME"
+        f"{f' --groups {visible(groups)}' if groups else ''} --agent {tool} --connection {connection}"
+    )
 
-    document: dict[str, Any] = yaml.safe_load(exported) or {}
-    return document
 
-
-def _connection_of_kind(document: dict[str, Any] | None, kind: str) -> tuple[str, str]:
+def _connection_of_kind(reach: Reach, kind: str) -> tuple[str, str]:
     """The first connection of the kind, and a remark for the reader; else the kind's own name."""
-    if document is None:
-        return kind, f"No Ostiary is running here; assuming a connection named {kind!r} (--connection NAME)."
-    names = [str(row["name"]) for row in document.get("connections") or [] if row.get("kind") == kind]
+    known = reach.connections()
+    if known is None:
+        return kind, f"Which connections there are is not known; assuming one named {kind!r} (--connection NAME)."
+    names = [name for name, its_kind in known if its_kind == kind]
     if not names:
         return kind, f"There is no connection of the kind {kind!r} yet: add one with `ostiary apply -f FILE`."
     others = f" (others of this kind: {', '.join(names[1:])})" if names[1:] else ""
     return names[0], f"Through the connection {names[0]!r}{others}."
-
-
-def _groups_on(document: dict[str, Any], connection: str) -> list[str]:
-    """The groups that rules on this connection let in or ask for: without one of them a token opens nothing."""
-    groups: set[str] = set()
-    for rule in document.get("rules") or []:
-        on = rule.get("on") or ["*"]
-        if rule.get("effect") != "deny" and any(fnmatchcase(connection, str(pattern)) for pattern in on):
-            groups.update(str(group) for group in (rule.get("who") or {}).get("groups") or [])
-    return sorted(groups)

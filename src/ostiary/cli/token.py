@@ -1,16 +1,21 @@
 """`ostiary token`."""
 
+import re
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import IO, Any
 
 import click
 
+from ostiary.cli.agent_label import agent_option
 from ostiary.cli.invocation import Group, Invocation, pass_invocation
 from ostiary.cli.terminal import moment, print_json, print_table, seconds_from, visible
 
+_CERTIFICATE_MAX_BYTES = 64 * 1024
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\n?")
 
-class _TimeSpan(click.ParamType[float]):
+
+class TimeSpan(click.ParamType[float]):
     """`1h`, `30m`, … as seconds."""
 
     name = "time"
@@ -22,23 +27,61 @@ class _TimeSpan(click.ParamType[float]):
             self.fail(str(error), parameter, context)
 
 
-def _names(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> list[str]:
+def names_in(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> list[str]:
     """`-x a,b -x c` as a, b, c."""
     return [name.strip() for value in values for name in value.split(",") if name.strip()]
 
 
-@click.group(cls=Group)
-def token() -> None:
-    """Create, list and revoke the tokens that tools hold."""
+def _certificate(_context: click.Context, _parameter: click.Parameter, value: IO[bytes] | None) -> str | None:
+    """One PEM certificate; never the file's private key."""
+    if value is None:
+        return None
+    text = value.read(_CERTIFICATE_MAX_BYTES).decode("ascii", "replace")
+    found = _PEM.search(text)
+    if found is None:
+        raise click.BadParameter("the file holds no PEM certificate (-----BEGIN CERTIFICATE-----).")
+    return found.group()
+
+
+certificate_option = click.option(
+    "--certificate",
+    type=click.File("rb"),
+    metavar="FILE",
+    callback=_certificate,
+    help="PEM certificate: only who connects with it may use the token (mutual TLS).",
+)
+
+
+@click.group(cls=Group, invoke_without_command=True)
+@agent_option
+@click.pass_context
+def token(context: click.Context, agent: str | None) -> None:
+    """Print a fresh token of your sign-in, alone on standard output, for tools that run a command to get their key.
+
+    Or create, list and revoke the tokens that tools hold.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    # The usual case, a token that is still fresh, ends before this is loaded: see quick_token.
+    from ostiary.cli import access, login_file
+
+    invocation = context.ensure_object(Invocation)
+    login = access.chosen_login(invocation.console, agent)
+    fresh = access.access_of(login)
+    if invocation.json:
+        print_json(login_file.access_document(login, fresh))
+    else:
+        print(fresh["token"])
 
 
 @token.command()
 @click.option("--actor", required=True, metavar="NAME", help="Who the token speaks for.")
 @click.option("--kind", type=click.Choice(["user", "service"]), default="user", help="Default user.")
 @click.option("--agent", metavar="LABEL", help="The tool that acts for the person; makes an agent's token.")
-@click.option("--groups", multiple=True, metavar="A,B", callback=_names, help="Groups the actor belongs to.")
-@click.option("--ttl", type=_TimeSpan(), metavar="TIME", help="How long it lives: 90s, 15m, 12h, 7d (default 12h).")
-@click.option("--connection", "connections", multiple=True, metavar="C", callback=_names, help="Only for this one.")
+@click.option("--groups", multiple=True, metavar="A,B", callback=names_in, help="Groups the actor belongs to.")
+@click.option("--ttl", type=TimeSpan(), metavar="TIME", help="How long it lives: 90s, 15m, 12h, 7d (default 12h).")
+@click.option("--connection", "connections", multiple=True, metavar="C", callback=names_in, help="Only for this one.")
+@certificate_option
 @pass_invocation
 def create(
     invocation: Invocation,
@@ -48,12 +91,13 @@ def create(
     groups: list[str],
     ttl: float | None,
     connections: list[str],
+    certificate: str | None,
 ) -> None:
     """Make a token and print it once: alone on standard output when that is a pipe."""
     if agent and kind == "service":
         raise click.UsageError("--agent belongs to a person's token; leave out --kind service.")
     request: dict[str, object] = {"actor": actor, "kind": "agent" if agent else kind, "groups": groups}
-    optional: dict[str, object] = {"agent": agent, "ttl_s": ttl, "connections": connections or None}
+    optional = {"agent": agent, "ttl_s": ttl, "connections": connections or None, "certificate": certificate}
     request |= {name: value for name, value in optional.items() if value is not None}
     result = invocation.server.post("tokens", body=request)
     if invocation.json:
