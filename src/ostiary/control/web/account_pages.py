@@ -40,7 +40,7 @@ class AccountPages:
         )  # fmt: skip
 
     async def _own_tokens(self, visitor: Visitor) -> list[TokenRecord]:
-        """Live ones. Who may see everybody's sees only their own here: asked for as somebody without that permission."""
+        """Live ones. Who may see everybody's sees only their own here: asked as somebody without that permission."""
         caller = replace(visitor.caller, permissions=frozenset())
         records = await self._web.services.tokens.list(caller)
         return [record for record in records if record.revoked_at is None][:TOKENS_SHOWN_MAX]

@@ -37,7 +37,7 @@ class SamlEndpoints:
         return self._console.opened(opened)
 
     async def _metadata(self, request: Request) -> Response:
-        from ostiary.identity.saml.metadata import sp_metadata  # lxml, only where SAML is used
+        from ostiary.identity.saml.request import sp_metadata  # lxml, only where SAML is used
 
         name = str(request.path_params["issuer"])
         issuers = self._console.web.configuration().issuers
