@@ -140,6 +140,9 @@ class Application:
         settings, loop = self._settings, self._loop
         addresses = checked_addresses(settings)
         tls = server_context(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
+        gateway_tls = tls
+        if settings.tls_cert and settings.tls_client_ca:
+            gateway_tls = server_context(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
         prepare_process()
         prepare_home(settings.home)
         store = self._store = Store(settings.home / "ostiary.db")
@@ -225,7 +228,7 @@ class Application:
         self._sweeper.start()
         gateway = self._gateway = GatewayServer(self._house, self._sweeper)
         ops = ops_app(self._metrics, self._checks())
-        port = await gateway.listen(addresses["gateway"].host, addresses["gateway"].port, tls)
+        port = await gateway.listen(addresses["gateway"].host, addresses["gateway"].port, gateway_tls)
         self._addresses["gateway"] = url_of(addresses["gateway"], port, tls is not None)
         self._servings.append(await serve_unix(create_api(services), settings.home / "admin.sock"))
         for name, web, context in (("console", create_console(), tls), ("ops", ops, None)):

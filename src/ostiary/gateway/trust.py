@@ -41,8 +41,9 @@ def client_context(ca_file: str | None) -> ssl.SSLContext:
     return context
 
 
-def server_context(certificate: str, key: str) -> ssl.SSLContext:
-    """For our own listeners. Raises `OperatorError` when the pair does not fit."""
+def server_context(certificate: str, key: str, client_ca: str = "") -> ssl.SSLContext:
+    """For our own listeners. With `client_ca` (PEM) a client may show a certificate, one that it vouches for.
+    Raises `OperatorError` when a file does not fit."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
@@ -53,4 +54,12 @@ def server_context(certificate: str, key: str) -> ssl.SSLContext:
             f"The TLS certificate {certificate} and key {key} cannot be used.",
             "Give a PEM chain with --tls-cert and its private key with --tls-key.",
         ) from None
+    if client_ca:
+        try:
+            context.load_verify_locations(cafile=client_ca)
+        except (OSError, ssl.SSLError):
+            raise OperatorError(
+                f"The file {client_ca} cannot be read as PEM certificates.", "Mend OSTIARY_TLS_CLIENT_CA."
+            ) from None
+        context.verify_mode = ssl.CERT_OPTIONAL
     return context
