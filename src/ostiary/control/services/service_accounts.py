@@ -7,11 +7,17 @@ from dataclasses import replace
 from ostiary.control.caller import Caller, Permission
 from ostiary.control.declarative.values import duration_text, is_plain_name
 from ostiary.control.identity_ports import ServiceAccounts
-from ostiary.control.ports import DecisionDesk, Revoked, TokenStore
+from ostiary.control.ports import TokenStore
 from ostiary.control.services.admin_log import AdminLog
 from ostiary.control.services.end_of_access import EndOfAccess
 from ostiary.control.services.token_mint import NewToken, TokenMint, bound_to_certificate
-from ostiary.control.services.tokens import CONNECTIONS_MAX, GROUPS_MAX, LISTED_MAX, MACHINE_TTL_MAX_S
+from ostiary.control.services.tokens import (
+    CONNECTIONS_MAX,
+    GROUPS_MAX,
+    LISTED_MAX,
+    MACHINE_TTL_MAX_S,
+    TokenService,
+)
 from ostiary.model.actor import Actor, ActorKind
 from ostiary.model.errors import CallerError, NotFoundError
 from ostiary.model.person import ServiceAccount, name_key
@@ -26,20 +32,18 @@ class ServiceAccountService:
         self,
         accounts: ServiceAccounts,
         tokens: TokenStore,
-        desk: DecisionDesk,
+        token_service: TokenService,
         end: EndOfAccess,
         *,
         randomness: Callable[[int], bytes],
-        revoked: Revoked,
         log: AdminLog,
         key_ttl_s: float = KEY_TTL_S,
         key_ttl_max_s: float = MACHINE_TTL_MAX_S,
     ) -> None:
         self._accounts = accounts
         self._tokens = tokens
-        self._desk = desk
+        self._token_service = token_service
         self._end = end
-        self._revoked = revoked
         self._log = log
         self._key_ttl_s = key_ttl_s
         self._key_ttl_max_s = key_ttl_max_s
@@ -149,13 +153,7 @@ class ServiceAccountService:
         record = await asyncio.to_thread(self._tokens.get, key_id)
         if record is None or not _is_key_of(account, record):
             raise NotFoundError("There is no such key of this service account.")
-        now = self._log.now()
-        if not await asyncio.to_thread(self._tokens.revoke, key_id, now):
-            return
-        self._revoked(key_id)
-        self._log.write("admin.token.revoke", caller, {"token": key_id, "actor": account.name})
-        if not await asyncio.to_thread(self._tokens.live_of, ActorKind.SERVICE, account.name, None, now):
-            await self._desk.withdraw(ActorKind.SERVICE, account.name, None)
+        await self._token_service.end(caller, record)
 
     async def _known(self, name: str) -> ServiceAccount:
         account = await asyncio.to_thread(self._accounts.get, name)

@@ -119,11 +119,15 @@ class TokenService:
                 record = None
         if record is None:
             raise NotFoundError("There is no such token.", "`ostiary token list` shows the ids there are.")
+        await self.end(caller, record)
+
+    async def end(self, by: Caller, record: TokenRecord) -> None:
+        """As `revoke`, for whoever may: the one who holds the token may, too."""
         now = self._log.now()
-        if not await asyncio.to_thread(self._store.revoke, token_id, now):
+        if not await asyncio.to_thread(self._store.revoke, record.id, now):
             return
-        self._revoked(token_id)
-        self._log.write("admin.token.revoke", caller, {"token": token_id, "actor": record.actor.name})
+        self._revoked(record.id)
+        self._log.write("admin.token.revoke", by, {"token": record.id, "actor": record.actor.name})
         actor = record.actor
         if not await asyncio.to_thread(self._store.live_of, actor.kind, actor.name, actor.agent, now):
             await self._desk.withdraw(actor.kind, actor.name, actor.agent)

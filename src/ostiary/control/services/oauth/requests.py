@@ -18,7 +18,6 @@ Form = Iterable[tuple[str, str]]
 """Names and values as they were sent, doubles too."""
 
 _LOOPBACK = re.compile(r"http://(?:127\.0\.0\.1|\[::1\]):([1-9][0-9]{0,4})(?:/[A-Za-z0-9._~/-]{0,200})")
-_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _STATE = re.compile(r"[ -~]{1,512}")
 
 _PERSONS_SCOPES = frozenset({TokenScope.GATEWAY, TokenScope.API})
@@ -26,8 +25,8 @@ _PERSONS_SCOPES = frozenset({TokenScope.GATEWAY, TokenScope.API})
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a sign-in of a tool is asked for, for the page that confirms it. `agent` is the tool instance that its tokens
-    are for, `device` what the machine calls itself: both are the client's own claim."""
+    """What a tool's sign-in is asked for, for the page that confirms it. `agent` is the tool instance that its tokens are
+    for, `device` what the machine calls itself: both are the client's own claim."""
 
     scopes: frozenset[TokenScope]
     agent: str | None
@@ -102,9 +101,7 @@ def scope_of(fields: Mapping[str, str], most: frozenset[TokenScope]) -> TokenSco
 def label_of(fields: Mapping[str, str], name: str) -> str | None:
     text = fields.get(name)
     if text is not None and not is_plain_name(text, LABEL_MAX):
-        raise OAuthError(
-            "invalid_request", f"'{name}' must be one line of visible characters, at most {LABEL_MAX}."
-        )
+        raise OAuthError("invalid_request", f"'{name}' must be one line of visible characters, at most {LABEL_MAX}.")
     return text
 
 
@@ -113,11 +110,6 @@ def is_loopback_redirect(uri: str) -> bool:
     query and no fragment."""
     match = _LOOPBACK.fullmatch(uri)
     return match is not None and int(match.group(1)) <= 65_535
-
-
-def is_challenge(text: str) -> bool:
-    """Whether it can be the S256 challenge of a verifier (RFC 7636 section 4.2)."""
-    return _CHALLENGE.fullmatch(text) is not None
 
 
 def is_state(text: str) -> bool:

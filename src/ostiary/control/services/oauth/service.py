@@ -1,66 +1,275 @@
 """The OAuth 2.0 server for our own command line and for machines."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ostiary.control.caller import Caller
+from ostiary.control.identity_ports import IdentityProviders, OneTime, People, ServiceAccounts, SignIns
+from ostiary.control.limits import Limiter, network_key
+from ostiary.control.ports import TokenStore
+from ostiary.control.services.admin_log import AdminLog
+from ostiary.control.services.arrivals import Arrivals
+from ostiary.control.services.callers import Callers
 from ostiary.control.services.console_sessions import Visitor
-from ostiary.control.services.oauth.requests import Asked, AuthorizationRequest, Form
+from ostiary.control.services.end_of_access import EndOfAccess
+from ostiary.control.services.handles import Randomness
+from ostiary.control.services.oauth.codes import Codes
+from ostiary.control.services.oauth.devices import DeviceRequest, Devices
+from ostiary.control.services.oauth.errors import OAuthError
+from ostiary.control.services.oauth.foreign import ForeignGrants
+from ostiary.control.services.oauth.proofs import Proofs
+from ostiary.control.services.oauth.requests import AuthorizationRequest, Form, check_client, fields_of, needed
+from ostiary.control.services.oauth.tool_tokens import ToolTokens
+from ostiary.control.services.sign_in_log import SignInLog
+from ostiary.control.services.token_mint import TokenMint
+from ostiary.control.services.tokens import TokenService
+from ostiary.identity import dpop
+from ostiary.identity.tokens import looks_like_token, token_hash
+from ostiary.model.configuration import Configuration
+from ostiary.model.token import TokenRecord, TokenScope
 
+CODE = "authorization_code"
+REFRESH = "refresh_token"
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+SAML = "urn:ietf:params:oauth:grant-type:saml2-bearer"
+WORKLOAD = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
-@dataclass(frozen=True, slots=True)
-class DeviceRequest:
-    """What the confirming page shows. `network` is where the device asked from."""
+FAILURE_RATE = 5.0
+FAILURE_BURST = 100
+"""Wrong tokens, codes and assertions of one network, which may be an office: beyond them nothing is looked at."""
 
-    user_code: str
-    asked: Asked
-    network: str
-    requested_at: float
-    expires_at: float
+_NO_FAILURES = frozenset({"authorization_pending", "slow_down", "temporarily_unavailable"})
 
 
 class OAuthService:
-    """Every method raises `OAuthError` for what it refuses."""
+    """Every method raises `OAuthError` for what it refuses, and `UnreachableError` where an issuer does not answer."""
+
+    def __init__(
+        self,
+        *,
+        people: People,
+        sign_ins: SignIns,
+        one_time: OneTime,
+        tokens: TokenStore,
+        token_service: TokenService,
+        accounts: ServiceAccounts,
+        providers: IdentityProviders,
+        arrivals: Arrivals,
+        callers: Callers,
+        end: EndOfAccess,
+        configuration: Callable[[], Configuration],
+        console_url: Callable[[], str],
+        gateway_url: Callable[[], str],
+        access_ttl_s: float,
+        randomness: Randomness,
+        log: AdminLog,
+        sign_in_log: SignInLog,
+    ) -> None:
+        """The URLs are those that people and tools see, without a slash at their end."""
+        self._people = people
+        self._sign_ins = sign_ins
+        self._tokens = tokens
+        self._token_service = token_service
+        self._callers = callers
+        self._console_url = console_url
+        self._gateway_url = gateway_url
+        self._log = log
+        self._failures = Limiter(FAILURE_RATE, FAILURE_BURST, log.now)
+        mint = TokenMint(tokens, randomness, log)
+        self._tool_tokens = ToolTokens(
+            people=people,
+            sign_ins=sign_ins,
+            one_time=one_time,
+            tokens=tokens,
+            mint=mint,
+            end=end,
+            configuration=configuration,
+            access_ttl_s=access_ttl_s,
+            randomness=randomness,
+            log=sign_in_log,
+        )
+        self._foreign = ForeignGrants(
+            providers=providers,
+            people=people,
+            arrivals=arrivals,
+            accounts=accounts,
+            one_time=one_time,
+            tokens=tokens,
+            mint=mint,
+            configuration=configuration,
+            access_ttl_s=access_ttl_s,
+            log=sign_in_log,
+        )
+        self._codes = Codes(one_time, self._tool_tokens, randomness)
+        self._devices = Devices(one_time, self._tool_tokens, randomness, sign_in_log)
+        self._proofs = Proofs(one_time)
+        self._grants: dict[str, Callable[[Mapping[str, str], str, str | None], Awaitable[dict[str, Any]]]] = {
+            CODE: self._by_code,
+            REFRESH: self._by_refresh_token,
+            DEVICE: self._by_device,
+            EXCHANGE: self._by_exchange,
+            SAML: self._by_assertion,
+            WORKLOAD: self._foreign.workload,
+        }
 
     def metadata(self) -> Mapping[str, Any]:
         """The document of /.well-known/oauth-authorization-server (RFC 8414)."""
-        raise NotImplementedError
+        console = self._console_url()
+        return {
+            "issuer": console,
+            "authorization_endpoint": f"{console}/oauth/authorize",
+            "token_endpoint": f"{console}/oauth/token",
+            "device_authorization_endpoint": f"{console}/oauth/device-authorization",
+            "revocation_endpoint": f"{console}/oauth/revoke",
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "grant_types_supported": list(self._grants),
+            "code_challenge_methods_supported": ["S256"],
+            "token_endpoint_auth_methods_supported": ["none"],
+            "revocation_endpoint_auth_methods_supported": ["none"],
+            "scopes_supported": [TokenScope.GATEWAY.value, TokenScope.API.value],
+            "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
+            "authorization_response_iss_parameter_supported": True,
+            "ostiary_gateway_url": self._gateway_url(),
+        }
+
+    # -- what people agree to
 
     def check(self, parameters: Form) -> AuthorizationRequest:
         """What is to be confirmed on the page of /oauth/authorize."""
-        raise NotImplementedError
+        return self._codes.check(parameters, self._console_url())
 
     async def authorize(self, visitor: Visitor, request: AuthorizationRequest, approve: bool = True) -> str:
         """Where to send the browser: the client's address with a code, or with `access_denied`."""
-        raise NotImplementedError
+        return await self._codes.authorize(visitor, request, approve, self._console_url(), self._log.now())
 
     async def device_begin(self, form: Form, network: str, proof: str | None = None) -> Mapping[str, Any]:
-        """The answer of /oauth/device-authorization."""
-        raise NotImplementedError
+        """The answer of /oauth/device-authorization. With a proof, only the holder of its key gets the tokens."""
+        with self._counting(network):
+            fields = fields_of(form)
+            key = await self._key(proof, "/oauth/device-authorization")
+            return await self._devices.begin(fields, network, key, self._console_url())
 
     async def device_show(self, visitor: Visitor, user_code: str, network: str) -> DeviceRequest:
         """What waits under the code that the visitor typed."""
-        raise NotImplementedError
+        return self._devices.show(visitor, user_code, network)
 
     async def device_decide(self, visitor: Visitor, user_code: str, approve: bool, network: str) -> None:
         """Let the device have a sign-in of the visitor's, or refuse it. Works once."""
-        raise NotImplementedError
+        await self._devices.decide(visitor, user_code, approve, network)
+
+    # -- what programs ask for
 
     async def token(self, form: Form, network: str, proof: str | None = None) -> Mapping[str, Any]:
         """The answer of /oauth/token. `proof` is the `DPoP` field; several of them joined with a comma are none."""
-        raise NotImplementedError
+        with self._counting(network):
+            fields = fields_of(form)
+            grant = self._grants.get(needed(fields, "grant_type"))
+            if grant is None:
+                raise OAuthError("unsupported_grant_type", "This grant type is not known here.")
+            check_client(fields, required=grant in (self._by_code, self._by_refresh_token, self._by_device))
+            return await grant(fields, network, await self._key(proof, "/oauth/token"))
 
     async def revoke(self, form: Form, network: str) -> None:
-        """RFC 7009: a refresh token ends its sign-in. What is not known is no error."""
-        raise NotImplementedError
+        """RFC 7009: a refresh token ends its sign-in, whoever holds another token may end that. What is not known is no
+        error."""
+        with self._counting(network):
+            fields = fields_of(form)
+            check_client(fields, required=False)
+            token = needed(fields, "token")
+            if await self._tool_tokens.end(token, "signed out with the command line"):
+                return
+            record = self._record(token)
+            if record is None:
+                self._not_known(network)
+                return
+            holder = Caller(record.actor.name, frozenset())
+            await self._token_service.end(holder, record)
 
     async def caller_of(
         self, bearer: str, network: str, *, method: str = "", path: str = "", proof: str | None = None
     ) -> Caller | None:
         """Whose API token this is; None for every other token. A bound one takes its `DPoP` proof for the request."""
-        raise NotImplementedError
+        with self._counting(network):
+            now = self._log.now()
+            record = self._opened(bearer, TokenScope.API, now)
+            if record is None or record.actor.user_id is None or record.sign_in is None:
+                self._not_known(network)
+                return None
+            user, sign_in = self._people.get(record.actor.user_id), self._sign_ins.get(record.sign_in)
+            if user is None or not user.active or sign_in is None or not sign_in.is_live(now):
+                self._not_known(network)
+                return None
+            if record.actor.bound_to is not None:
+                url = self._console_url() + path
+                key = await self._proofs.key_of(proof, method=method, url=url, now=now, access_token=bearer)
+                if key != record.actor.bound_to:
+                    self._not_known(network)
+                    return None
+            self._tokens.used(record.id, now, network)
+            return self._callers.of(user, sign_in)
 
-    async def is_scim(self, bearer: str, network: str) -> bool:
+    async def is_scim(self, bearer: str, network: str = "") -> bool:
         """Whether this token opens /scim/v2."""
-        raise NotImplementedError
+        with self._counting(network):
+            now = self._log.now()
+            record = self._opened(bearer, TokenScope.SCIM, now)
+            if record is None:
+                self._not_known(network)
+                return False
+            self._tokens.used(record.id, now, network)
+            return True
+
+    # -- grants
+
+    async def _by_code(self, fields: Mapping[str, str], network: str, key: str | None) -> dict[str, Any]:
+        return await self._codes.redeem(fields, network, key, self._log.now())
+
+    async def _by_refresh_token(self, fields: Mapping[str, str], network: str, key: str | None) -> dict[str, Any]:
+        return await self._tool_tokens.refresh(fields, network, key)
+
+    async def _by_device(self, fields: Mapping[str, str], network: str, key: str | None) -> dict[str, Any]:
+        return await self._devices.redeem(fields, network, key)
+
+    async def _by_exchange(self, fields: Mapping[str, str], network: str, key: str | None) -> dict[str, Any]:
+        own = frozenset({self._console_url(), self._gateway_url()})
+        return await self._foreign.exchange(fields, network, key, own)
+
+    async def _by_assertion(self, fields: Mapping[str, str], network: str, key: str | None) -> dict[str, Any]:
+        return await self._foreign.saml(fields, network, key, self._console_url())
+
+    # --
+
+    async def _key(self, proof: str | None, path: str) -> str | None:
+        url = self._console_url() + path
+        return await self._proofs.key_of(proof, method="POST", url=url, now=self._log.now())
+
+    def _opened(self, bearer: str, scope: TokenScope, now: float) -> TokenRecord | None:
+        record = self._record(bearer)
+        if record is None or record.scope is not scope or record.revoked_at is not None:
+            return None
+        return record if record.actor.expires_at > now else None
+
+    def _record(self, text: str) -> TokenRecord | None:
+        encoded = text.encode("utf-8", "surrogatepass")
+        return self._tokens.of_hash(token_hash(encoded)) if looks_like_token(encoded) else None
+
+    def _not_known(self, network: str) -> None:
+        if network:
+            self._failures.take(network_key(network))
+
+    @contextmanager
+    def _counting(self, network: str) -> Iterator[None]:
+        """Refuses at once where there were too many failures, and counts those within. Without a network nothing is."""
+        place = network_key(network)
+        wait_s = self._failures.wait_s(place) if network else 0.0
+        if wait_s > 0:
+            raise OAuthError("temporarily_unavailable", "Too many tries; wait a moment.", 429, retry_after_s=wait_s)
+        try:
+            yield
+        except OAuthError as refusal:
+            if refusal.error not in _NO_FAILURES:
+                self._not_known(network)
+            raise

@@ -1,0 +1,37 @@
+"""Demonstrated possession of a key (DPoP, RFC 9449): each proof counts once."""
+
+import asyncio
+import hashlib
+
+from ostiary.control.identity_ports import OneTime
+from ostiary.control.services.oauth.errors import OAuthError
+from ostiary.identity.dpop import check_proof
+from ostiary.model.errors import SignInRefusedError
+
+PURPOSE = "dpop"
+REMEMBERED_S = 600.0
+"""Longer than any proof is accepted, both ways of a wrong clock counted."""
+
+
+class Proofs:
+    def __init__(self, one_time: OneTime) -> None:
+        self._one_time = one_time
+
+    async def key_of(
+        self, proof: str | None, *, method: str, url: str, now: float, access_token: str | None = None
+    ) -> str | None:
+        """`jkt:` and the thumbprint of the proof's key, None without a proof. Raises `OAuthError`."""
+        if proof is None:
+            return None
+        try:
+            checked = check_proof(proof, method=method, url=url, now=now, access_token=access_token)
+        except SignInRefusedError:
+            raise _refusal() from None
+        used = hashlib.sha256(f"{checked.thumbprint} {checked.jti}".encode()).digest()
+        if not await asyncio.to_thread(self._one_time.put, PURPOSE, used, {}, now + REMEMBERED_S):
+            raise _refusal()
+        return f"jkt:{checked.thumbprint}"
+
+
+def _refusal() -> OAuthError:
+    return OAuthError("invalid_dpop_proof", "The DPoP proof is not one for this request, or was used before.")
