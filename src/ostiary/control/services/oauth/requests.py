@@ -25,7 +25,7 @@ _PERSONS_SCOPES = frozenset({TokenScope.GATEWAY, TokenScope.API})
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a tool's sign-in is asked for, for the page that confirms it. `agent` is the tool instance that its tokens are
+    """What a tool asks for, for the page that confirms it. `agent` is the tool instance that its sign-in's tokens are
     for, `device` what the machine calls itself: both are the client's own claim."""
 
     scopes: frozenset[TokenScope]
