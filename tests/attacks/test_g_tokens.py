@@ -454,8 +454,12 @@ def test_G08_base64url_that_is_not_canonical_is_refused() -> None:
     twin = alphabet[alphabet.index(signature[-1]) ^ 1]
     assert base64.urlsafe_b64decode(signature[:-1] + twin + "==") == base64.urlsafe_b64decode(signature + "==")
     assert id_token_reason(f"{head}.{payload}.{signature[:-1]}{twin}") == "token_malformed"
-    for broken in (f"{head}==.{payload}.{signature}", f"{head}.{payload}.{signature}==", f"{head}.{payload}A.{signature}",
-                   f"{head}.{payload}.{signature.replace('-', '+').replace('_', '/')}+"):  # fmt: skip
+    for broken in (
+        f"{head}==.{payload}.{signature}",
+        f"{head}.{payload}.{signature}==",
+        f"{head}.{payload}A.{signature}",
+        f"{head}.{payload}.{signature.replace('-', '+').replace('_', '/')}+",
+    ):
         assert id_token_reason(broken) in ("token_malformed", "signature_wrong")
 
 

@@ -25,6 +25,7 @@ ALGORITHMS = ("ES256", "ES384", "ES512", "RS256", "PS256", "EdDSA", "Ed25519")
 """For `dpop_signing_alg_values_supported`."""
 
 _TYPES = ("dpop+jwt",)
+_KEY_MEMBERS = ("kty", "crv", "x", "y", "n", "e")
 _REFUSED_PARAMETERS = {
     "crit": "header_critical",
     "b64": "header_critical",
@@ -55,7 +56,7 @@ def check_proof(
 ) -> Proof:
     """The proof for this request; `url` is what the client called, its query does not count. With `access_token` the
     proof must be for it. Raises `JwtError`."""
-    from ostiary.identity.signature_keys import UnusableKeyError, read_public_key
+    from ostiary.identity.signature_keys import UnusableKeyError, key_of_proof
 
     if len(proof) > PROOF_MAX:
         raise JwtError("token_too_long")
@@ -67,7 +68,7 @@ def check_proof(
     if not isinstance(jwk, dict) or not PRIVATE_MEMBERS.isdisjoint(jwk):
         raise JwtError("proof_key_wrong")
     try:
-        key = read_public_key(jwk)
+        key = key_of_proof(tuple((name, value) for name in _KEY_MEMBERS if isinstance(value := jwk.get(name), str)))
     except UnusableKeyError:
         raise JwtError("proof_key_wrong") from None
     if not key.verifies(parts.header.algorithm, parts.signed, parts.signature):

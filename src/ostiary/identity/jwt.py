@@ -7,6 +7,8 @@ issuer's key set only, never from the token; a payload is not looked at before i
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 
 from ostiary.identity.encoding import from_base64url, read_object
 from ostiary.identity.keys import KID_MAX, SIGNATURE_ALGORITHMS, KeyBook, algorithm_names
@@ -113,11 +115,10 @@ def take_apart(token: str) -> Parts:
     if len(first) > HEADER_MAX:
         raise JwtError("token_too_long")
     try:
-        header = read_object(from_base64url(first))
         payload, signature = from_base64url(second), from_base64url(third)
     except ValueError:
         raise JwtError("token_malformed") from None
-    return Parts(_read_header(header), payload, token[: match.end(2)].encode("ascii"), signature)
+    return Parts(_read_header(first), payload, token[: match.end(2)].encode("ascii"), signature)
 
 
 def claims_of(parts: Parts) -> dict[str, object]:
@@ -150,10 +151,16 @@ def media_type(text: str) -> str:
     return text.lower().removeprefix("application/")
 
 
-def _read_header(parameters: dict[str, object]) -> Header:
+@lru_cache(maxsize=256)
+def _read_header(text: str) -> Header:
+    """One key's tokens have one header, mostly. What is wrong with a header is not kept."""
+    try:
+        parameters = read_object(from_base64url(text))
+    except ValueError:
+        raise JwtError("token_malformed") from None
     algorithm, kind, kid = parameters.get("alg"), parameters.get("typ", ""), parameters.get("kid")
     if not isinstance(algorithm, str) or not isinstance(kind, str):
         raise JwtError("header_malformed")
     if "kid" in parameters and not (isinstance(kid, str) and 0 < len(kid) <= KID_MAX):
         raise JwtError("header_malformed")
-    return Header(algorithm, media_type(kind), kid if isinstance(kid, str) else None, parameters)
+    return Header(algorithm, media_type(kind), kid if isinstance(kid, str) else None, MappingProxyType(parameters))

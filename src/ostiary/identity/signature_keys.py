@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
@@ -46,6 +47,12 @@ class PublicKey:
             return _CHECKS[algorithm].verify(data, signature, self._key)
         except (JoseError, ValueError, OverflowError):
             return False
+
+
+@lru_cache(maxsize=256)
+def key_of_proof(members: tuple[tuple[str, object], ...]) -> PublicKey:
+    """`read_public_key` for keys that come again and again, and from anybody."""
+    return read_public_key(dict(members))
 
 
 def read_public_key(members: Mapping[str, object]) -> PublicKey:
