@@ -107,8 +107,8 @@ def _token(invocation: Invocation, reach: Reach, agent: str | None, connections:
 def tool_environment(
     environment: Mapping[str, str], gateway: str, connections: Iterable[tuple[str, str]], token: str
 ) -> dict[str, str]:
-    """The environment with what tools read: the first connection of each kind in the kind's own variables, and every one
-    as `OSTIARY_URL_<NAME>`."""
+    """The environment with what tools read: the first connection of each kind in the kind's own variables, and every
+    one as `OSTIARY_URL_<NAME>`."""
     changed = {**environment, TOKEN_VARIABLE: token, "OSTIARY_GATEWAY_URL": gateway}
     seen: set[str] = set()
     for name, kind in connections:

@@ -1,7 +1,6 @@
 """`ostiary token`."""
 
 import re
-import sys
 from datetime import UTC, datetime
 from typing import IO, Any
 
@@ -9,6 +8,7 @@ import click
 
 from ostiary.cli.agent_label import agent_option
 from ostiary.cli.invocation import Group, Invocation, pass_invocation
+from ostiary.cli.new_token import print_new_token
 from ostiary.cli.terminal import moment, print_json, print_table, seconds_from, visible
 
 _CERTIFICATE_MAX_BYTES = 64 * 1024
@@ -75,7 +75,7 @@ def token(context: click.Context, agent: str | None) -> None:
 
 
 @token.command()
-@click.option("--actor", required=True, metavar="NAME", help="Who the token speaks for.")
+@click.option("--actor", metavar="NAME", help="Who the token speaks for; you, where you have a sign-in.")
 @click.option("--kind", type=click.Choice(["user", "service"]), default="user", help="Default user.")
 @click.option("--agent", metavar="LABEL", help="The tool that acts for the person; makes an agent's token.")
 @click.option("--groups", multiple=True, metavar="A,B", callback=names_in, help="Groups the actor belongs to.")
@@ -85,7 +85,7 @@ def token(context: click.Context, agent: str | None) -> None:
 @pass_invocation
 def create(
     invocation: Invocation,
-    actor: str,
+    actor: str | None,
     kind: str,
     agent: str | None,
     groups: list[str],
@@ -96,21 +96,18 @@ def create(
     """Make a token and print it once: alone on standard output when that is a pipe."""
     if agent and kind == "service":
         raise click.UsageError("--agent belongs to a person's token; leave out --kind service.")
-    request: dict[str, object] = {"actor": actor, "kind": "agent" if agent else kind, "groups": groups}
-    optional = {"agent": agent, "ttl_s": ttl, "connections": connections or None, "certificate": certificate}
+    request: dict[str, object] = {"kind": "agent" if agent else kind, "groups": groups}
+    optional = {
+        "actor": actor,
+        "agent": agent,
+        "ttl_s": ttl,
+        "connections": connections or None,
+        "certificate": certificate,
+    }
     request |= {name: value for name, value in optional.items() if value is not None}
     result = invocation.server.post("tokens", body=request)
-    if invocation.json:
-        print_json(result)
-        return
-    expiry = moment(result["expires_at"])
-    for name in result["unknown_connections"]:
-        print(f"Note: there is no connection {visible(name)} yet.", file=sys.stderr)
-    if sys.stdout.isatty():
-        print(f"Token for {visible(actor)}, valid until {expiry}. It is shown this once:", file=sys.stderr)
-    print(result["token"])
-    if sys.stdout.isatty():
-        print("Give it to the tool: ostiary setup cursor|claude-code|codex|opencode", file=sys.stderr)
+    advice = "Give it to the tool: ostiary setup cursor|claude-code|codex|opencode"
+    print_new_token(invocation, result, f"Token for {visible(actor or 'you')}", advice)
 
 
 @token.command("list")
@@ -137,14 +134,14 @@ def list_tokens(invocation: Invocation) -> None:
                 "all" if row["connections"] is None else ",".join(row["connections"]),
                 moment(row["expires_at"]),
                 moment(row["last_used_at"]),
-                _state(row),
+                token_state(row),
             ]
             for row in rows
         ],
     )
 
 
-def _state(row: dict[str, Any]) -> str:
+def token_state(row: dict[str, Any]) -> str:
     if row["revoked_at"]:
         return "revoked"
     return "expired" if datetime.fromisoformat(row["expires_at"]) <= datetime.now(UTC) else "live"
