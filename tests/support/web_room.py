@@ -16,6 +16,7 @@ from ostiary.adapters.stores.database import Database
 from ostiary.adapters.stores.one_time import OneTime
 from ostiary.adapters.stores.owner_credentials import OwnerCredentials
 from ostiary.adapters.stores.people import People
+from ostiary.adapters.stores.service_accounts import ServiceAccounts
 from ostiary.adapters.stores.sign_ins import SignIns
 from ostiary.control.services.admin_log import AdminLog
 from ostiary.control.services.arrivals import Arrivals
@@ -177,7 +178,8 @@ def web_room(home: Path, *, allowed_hosts: str = "", console_url: str = "") -> I
 def _web_room(room: Room, database: Database, loop: asyncio.AbstractEventLoop) -> WebRoom:
     clock = Turned(NOW)
     people, sign_ins, one_time = People(database), SignIns(database), OneTime(database)
-    log = SignInLog(AdminLog(room.log.append, clock))
+    admin = AdminLog(room.log.append, clock)
+    log, providers = SignInLog(admin), a_book(clock)
     made: list[WebRoom] = []
 
     def configuration() -> Configuration:
@@ -199,6 +201,7 @@ def _web_room(room: Room, database: Database, loop: asyncio.AbstractEventLoop) -
         return open_sealed(room.root, value, SealContext(room.store.installation, "identity", name, 1))
 
     callers = Callers(people, configuration, clock)
+    arrivals = Arrivals(people, configuration, access_changed, log, os.urandom)
     held = HeldTokens(sign_ins, sealed, unsealed)
     end = EndOfAccess(
         people=people, sign_ins=sign_ins, tokens=room.store.tokens, desk=room.desk, access_changed=access_changed,
@@ -209,15 +212,22 @@ def _web_room(room: Room, database: Database, loop: asyncio.AbstractEventLoop) -
         clock=clock, randomness=os.urandom,
     )  # fmt: skip
     sign_in = SignInService(
-        providers=a_book(clock), arrivals=Arrivals(people, configuration, access_changed, log, os.urandom),
-        sign_ins=sign_ins, one_time=one_time, sessions=sessions, held=held, end=end, configuration=configuration,
-        console_url=console_url, log=log, randomness=os.urandom,
+        providers=providers, arrivals=arrivals, sign_ins=sign_ins, one_time=one_time, sessions=sessions, held=held,
+        end=end, configuration=configuration, console_url=console_url, log=log, randomness=os.urandom,
     )  # fmt: skip
     owner = OwnerService(
-        people=people, credentials=OwnerCredentials(database), one_time=one_time, sessions=sessions, end=end,
+        people=people, credentials=OwnerCredentials(database), one_time=one_time, sessions=sessions,
         seal=sealed, unseal=unsealed, console_url=console_url, log=log, randomness=os.urandom,
+        answer_s=0.0,
     )  # fmt: skip
-    web = WebServices(room.services, callers, sessions, sign_in, owner, OAuthService(), configuration)
+    oauth = OAuthService(
+        people=people, sign_ins=sign_ins, one_time=one_time, tokens=room.store.tokens,
+        token_service=room.services.tokens, accounts=ServiceAccounts(database), providers=providers,
+        arrivals=arrivals, callers=callers, end=end, configuration=configuration, console_url=console_url,
+        gateway_url=lambda: "http://127.0.0.1:8420", access_ttl_s=900.0, randomness=os.urandom, log=admin,
+        sign_in_log=log,
+    )  # fmt: skip
+    web = WebServices(room.services, callers, sessions, sign_in, owner, oauth, configuration)
     made.append(WebRoom(room, web, people, loop, clock))
     return made[0]
 

@@ -12,7 +12,7 @@ from ostiary.control.web.forms import read_query
 from ostiary.control.web.pages import handled, page
 from ostiary.control.web.sign_in_pages import credential_of
 from ostiary.control.web.visitors import network_of
-from ostiary.model.errors import CallerError, SignInRefusedError
+from ostiary.model.errors import CallerError
 
 
 class OwnerPages:
@@ -68,8 +68,7 @@ class OwnerPages:
     async def _confirm_totp(self, request: Request, typed: str, kept: dict[str, str]) -> Response:
         try:
             opened = await self._owner.confirm_totp(kept["code"], typed.replace(" ", ""), self._console.visit(request))
-        except SignInRefusedError as refused:
-            # The app keeps what it has; only what it shows is asked for again, if the link is still good.
-            await self._owner.link(kept["code"], network_of(request))
-            return page("first_start_totp", None, 403, enrolment=None, complaint=str(refused), **kept)
+        except CallerError as refused:
+            # The app keeps what it has; only what it shows is asked for again.
+            return page("first_start_totp", None, 422, enrolment=None, complaint=str(refused), **kept)
         return self._console.opened(opened)

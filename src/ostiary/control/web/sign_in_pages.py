@@ -21,7 +21,7 @@ from ostiary.control.web.visitors import network_of
 from ostiary.identity.roles import roles_of
 from ostiary.identity.urls import is_https_or_loopback, with_query
 from ostiary.model.approval import ApprovalState
-from ostiary.model.errors import OstiaryError, SignInRefusedError
+from ostiary.model.errors import CallerError, OstiaryError, SignInRefusedError
 
 WAITING_SHOWN_MAX = 20
 
@@ -50,7 +50,7 @@ class SignInPages:
         visitor = await self._console.visitor(request)
         has_owner = await self._web.owner.has_owner()
         if visitor is None:
-            has_sign_in = has_owner or bool(self._web.sign_in.choices())
+            has_sign_in = has_owner or any(choice.kind != "local" for choice in self._web.sign_in.choices())
             return page("landing", None, has_owner=has_owner, has_sign_in=has_sign_in, console_url=self._console.url())
         approvals = self._web.services.approvals
         waiting = await approvals.list(visitor.caller, ApprovalState.WAITING, WAITING_SHOWN_MAX)
@@ -87,20 +87,13 @@ class SignInPages:
             for choice in self._web.sign_in.choices()
             if choice.kind != "local"
         ]
-        options = await self._passkey_options(attempt, network_of(request)) if has_owner else None
         response = page(
             "sign_in", visitor, 200 if refused is None else 403,
-            again=again, choices=choices, has_owner=has_owner, next_path=next_path, passkey_options=options,
+            again=again, choices=choices, has_owner=has_owner, next_path=next_path,
             csrf=csrf.token_of_attempt(attempt),
             complaint="" if refused is None else str(refused), reference=reference_of(refused),
         )  # fmt: skip
         return self._console.keep_attempt(response, attempt)
-
-    async def _passkey_options(self, attempt: str, network: str) -> str | None:
-        try:
-            return orjson.dumps(dict(await self._web.owner.passkey_options(attempt, network))).decode()
-        except OstiaryError:
-            return None  # too many attempts, or no passkeys at this address: a code still works
 
     async def _begin(self, request: Request) -> Response:
         query = read_query(request, {"next", "again"})
@@ -108,7 +101,7 @@ class SignInPages:
         attempt = self._console.attempt(request)
         url = await self._web.sign_in.begin(
             str(request.path_params["issuer"]), attempt, relative(query.get("next")), again,
-            network=network_of(request),
+            network=network_of(request), cookie=read_cookie(request, SESSION),
         )  # fmt: skip
         return self._console.keep_attempt(see_other(url), attempt)
 
@@ -120,17 +113,25 @@ class SignInPages:
         return self._console.opened(opened)
 
     async def _local(self, request: Request) -> Response:
-        attempt, fields = await self._console.strangers_form(request, {"next", "name", "code", "passkey"})
-        next_path, visit = relative(fields.get("next")), self._console.visit(request)
+        attempt, fields = await self._console.strangers_form(request, {"next", "step", "name", "code", "passkey"})
+        next_path, visit, owner = relative(fields.get("next")), self._console.visit(request), self._web.owner
         try:
-            if fields.get("passkey"):
-                opened = await self._web.owner.sign_in_passkey(
-                    attempt, credential_of(fields["passkey"]), visit, next_path
-                )
-            else:
-                code = fields.get("code", "").replace(" ", "")
-                opened = await self._web.owner.sign_in_totp(fields.get("name", ""), code, visit, next_path)
-        except SignInRefusedError as refused:
+            match fields.get("step"):
+                case "code":
+                    code = fields.get("code", "").replace(" ", "")
+                    opened = await owner.sign_in_totp(fields.get("name", ""), code, visit, next_path)
+                case "passkey":
+                    options = orjson.dumps(dict(await owner.passkey_options(attempt, visit.network))).decode()
+                    token = csrf.token_of_attempt(attempt)
+                    return page("sign_in_passkey", None, options=options, next_path=next_path, csrf=token)
+                case "passkey-answer":
+                    answer = credential_of(fields.get("passkey", ""))
+                    opened = await owner.sign_in_passkey(attempt, answer, visit, next_path)
+                case _:
+                    raise InvalidRequestError("The form has no such step.")
+        except InvalidRequestError:
+            raise
+        except (SignInRefusedError, CallerError) as refused:
             visitor = await self._console.visitor(request)
             return await self._choices_page(request, visitor, next_path, visitor is not None, refused)
         return self._console.opened(opened)
@@ -153,7 +154,8 @@ class SignInPages:
         token = fields.get("logout_token")
         if not token or not self._console.origins.may_read(request):
             raise InvalidRequestError("The logout token is missing.")
-        await self._web.sign_in.back_channel(str(request.path_params["issuer"]), token)
+        issuer, network = str(request.path_params["issuer"]), network_of(request)
+        await self._web.sign_in.back_channel(issuer, token, network=network)
         return Response(status_code=200)
 
 

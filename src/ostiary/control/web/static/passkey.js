@@ -45,11 +45,7 @@
     }
     form.hidden = false;
     const said = form.querySelector("[data-said]");
-    form.addEventListener("submit", async (event) => {
-      if (form.elements.passkey.value) {
-        return;
-      }
-      event.preventDefault();
+    const use = async () => {
       said.textContent = "";
       try {
         const options = JSON.parse(form.dataset.options);
@@ -66,6 +62,13 @@
             ? "The passkey was not used. Try again, or use a code."
             : "This browser cannot use a passkey here. Use a code instead.";
       }
+    };
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      use();
     });
+    if ("begins" in form.dataset) {
+      use();
+    }
   }
 })();
