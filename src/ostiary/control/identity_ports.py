@@ -166,8 +166,8 @@ class ServiceAccounts(Protocol):
 
 
 class OwnerCredentials(Protocol):
-    def is_empty(self) -> bool:
-        """Whether there is no owner yet."""
+    def owner_ids(self) -> list[str]:
+        """The users who have a credential, the first one first."""
         ...
 
     def get(self, credential_id: str) -> OwnerCredential | None: ...

@@ -17,8 +17,11 @@ class OwnerCredentials:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def is_empty(self) -> bool:
-        return self._database.row("SELECT 1 FROM owner_credentials LIMIT 1") is None
+    def owner_ids(self) -> list[str]:
+        rows = self._database.rows(
+            "SELECT user_id FROM owner_credentials GROUP BY user_id ORDER BY min(created_at), user_id"
+        )
+        return [user_id for (user_id,) in rows]
 
     def get(self, credential_id: str) -> OwnerCredential | None:
         found = self._where("id = ?", credential_id)

@@ -34,6 +34,9 @@ class Arrivals:
         self._log = log
         self._randomness = randomness
 
+    def known(self, issuer: str, subject: str) -> User | None:
+        return self._people.of_subject(issuer, subject)
+
     async def user_of(self, profile: Profile) -> User:
         """The user whom this issuer calls by this subject, with what it says of them now. At the first time they are
         the one that SCIM provisioned for this issuer under that name, or a new one; never one of another issuer, and

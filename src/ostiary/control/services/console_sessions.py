@@ -108,11 +108,14 @@ class ConsoleSessions:
             return None
         return sign_in
 
-    async def open(self, user: User, proof: Proof, visit: Visit, *, is_step_up: bool = False) -> str:
+    async def open(
+        self, user: User, proof: Proof, visit: Visit, *, is_step_up: bool = False, began_as: str | None = None
+    ) -> str:
         """The new cookie. It is never the one the browser came with, which works no more (G13): its sign-in goes on
         under the new cookie when this was a step-up of the same person in the same session at the provider; it ends
-        otherwise, and its tools are left to be re-checked as before."""
-        return await whole(self._open(user, proof, visit, is_step_up))
+        otherwise, and its tools are left to be re-checked as before. `began_as` is the id of the browser's sign-in when
+        it went to its provider: it comes back without a cookie from some."""
+        return await whole(self._open(user, proof, visit, is_step_up, began_as))
 
     async def own(self, user: User) -> list[SignIn]:
         """Their sign-ins that live now, browsers and tools, the newest first."""
@@ -133,11 +136,11 @@ class ConsoleSessions:
             await asyncio.to_thread(self._held.hand_over, sign_in, self._clock())
         await self._end.of_sign_in(sign_in, why)
 
-    async def _open(self, user: User, proof: Proof, visit: Visit, is_step_up: bool) -> str:
+    async def _open(self, user: User, proof: Proof, visit: Visit, is_step_up: bool, began_as: str | None) -> str:
         now = self._clock()
         cookie = new_handle(self._randomness)
         proved_at = 0.0 if proof.authenticated_at is None else min(proof.authenticated_at, now)
-        old = self.of_cookie(visit.cookie)
+        old = self.of_cookie(visit.cookie) or self._live_console(began_as, now)
         if is_step_up and old is not None and _is_same(old, user, proof):
             await asyncio.to_thread(self._step_up, old, proof, handle_hash(cookie), proved_at, now)
             return cookie
@@ -162,6 +165,11 @@ class ConsoleSessions:
         if old is not None:
             await self.close(old, "signed in again")
         return cookie
+
+    def _live_console(self, sign_in_id: str | None, now: float) -> SignIn | None:
+        sign_in = None if sign_in_id is None else self._sign_ins.get(sign_in_id)
+        is_one = sign_in is not None and sign_in.kind is SignInKind.CONSOLE and sign_in.is_live(now)
+        return sign_in if is_one else None
 
     def _step_up(self, sign_in: SignIn, proof: Proof, handle: bytes, proved_at: float, now: float) -> None:
         self._sign_ins.authenticated(sign_in.id, handle, proved_at)

@@ -1,5 +1,7 @@
 """Sign-ins, refused ones and ended ones as audit entries. A flood of refusals is counted, not written out."""
 
+from collections.abc import Mapping
+
 from ostiary.control.caller import Caller
 from ostiary.control.services.admin_log import AdminLog
 from ostiary.control.services.reference import REFERENCE
@@ -46,6 +48,9 @@ class SignInLog:
 
     def ended(self, user: str, why: str) -> None:
         self._log.write("admin.sign-in.ended", _by(user), {"user": user, "why": why})
+
+    def write(self, entry_type: str, caller: Caller, detail: Mapping[str, object]) -> None:
+        self._log.write(entry_type, caller, detail)
 
     def changed(self, entry_type: str, user: User, detail: dict[str, object]) -> None:
         """What signing in changed about a person; `by` them."""
