@@ -49,7 +49,7 @@ class Service:
         from ostiary.control.scim.users import Users
 
         self.users = Users(people, groups, provisioning, base)
-        self.groups = Groups(people, groups, provisioning, base)
+        self.groups = Groups(groups, provisioning, base)
         self.config = discovery.service_provider_config(base)
         self.types = discovery.resource_types(base)
         self.schemas = discovery.schemas(base)

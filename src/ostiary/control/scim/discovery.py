@@ -70,17 +70,14 @@ def schemas(base: str) -> dict[str, Mapping[str, Any]]:
 
 def _is_kept(attribute: Mapping[str, Any]) -> bool:
     """Passwords are none of this service's attributes."""
-    return attribute["name"] != "password"
+    return bool(attribute["name"] != "password")
 
 
 def _as_served(attribute: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Where this service differs from the RFC's schema: somebody always is active or is not, and members are shown by
-    the name they have here."""
+    """Where this service differs from the RFC's schema: somebody always is active or is not, and members are told by
+    their ids alone."""
     if attribute["name"] == "active":
         return {**attribute, "required": True}
     if attribute["name"] == "members":
-        inner = [
-            {**sub, "mutability": "readOnly"} if sub["name"] == "display" else sub for sub in attribute["subAttributes"]
-        ]
-        return {**attribute, "subAttributes": inner}
+        return {**attribute, "subAttributes": [sub for sub in attribute["subAttributes"] if sub["name"] != "display"]}
     return attribute

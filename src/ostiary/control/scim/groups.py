@@ -8,7 +8,7 @@ from typing import Any
 from scim2_models import Group, Path
 from scim2_models.path import CompareOperator, Comparison, FilterNode, LogicalExpr, LogicalOperator
 
-from ostiary.control.identity_ports import People, ScimGroups
+from ostiary.control.identity_ports import ScimGroups
 from ostiary.control.scim.bodies import Query, check_filter_size
 from ostiary.control.scim.errors import ScimError, invalid
 from ostiary.control.scim.filters import Filter, compiled
@@ -41,8 +41,7 @@ class _Draft:
 class Groups:
     """Each method returns the resource and its entity tag, and raises `ScimError`."""
 
-    def __init__(self, people: People, groups: ScimGroups, provisioning: Provisioning, base: str) -> None:
-        self._people = people
+    def __init__(self, groups: ScimGroups, provisioning: Provisioning, base: str) -> None:
         self._groups = groups
         self._provisioning = provisioning
         self._base = base
@@ -107,10 +106,8 @@ class Groups:
         return projected(view, query.attributes, query.excluded), version_of(group)
 
     def _view(self, group: ScimGroup, query: Query) -> dict[str, Any]:
-        if not is_wanted("members", query.attributes, query.excluded):
-            return group_view(group, None, self._base)
-        users = (self._people.get(user_id) for user_id in group.members)
-        return group_view(group, {user.id: user.name for user in users if user is not None}, self._base)
+        with_members = is_wanted("members", query.attributes, query.excluded)
+        return group_view(group, self._base, with_members=with_members)
 
     def _get(self, group_id: str, if_match: str | None) -> ScimGroup:
         group = self._groups.get(group_id)
@@ -125,13 +122,9 @@ class Groups:
             return groups, groups[-1].display_name if len(groups) == BATCH else None
         looked_up = self._looked_up(wanted)
         groups = self._groups.list(after, BATCH) if looked_up is None else looked_up
-        found = [group for group in groups if wanted.matches(self._filtered_view(group, wanted))]
+        with_members = "members" in wanted.names
+        found = [group for group in groups if wanted.matches(group_view(group, self._base, with_members=with_members))]
         return found, groups[-1].display_name if looked_up is None and len(groups) == BATCH else None
-
-    def _filtered_view(self, group: ScimGroup, wanted: Filter) -> dict[str, Any]:
-        """What a filter sees: members by their ids, unless it asks for more of them."""
-        names = {user_id: user_id for user_id in group.members} if "members" in wanted.names else None
-        return group_view(group, names, self._base)
 
     def _looked_up(self, wanted: Filter) -> list[ScimGroup] | None:
         demands = wanted.demands

@@ -50,8 +50,7 @@ def user_view(user: User, document: Mapping[str, Any], groups: Sequence[tuple[st
     return view
 
 
-def group_view(group: ScimGroup, names: Mapping[str, str] | None, base: str) -> dict[str, Any]:
-    """`names` are the members' by id; None leaves the members out."""
+def group_view(group: ScimGroup, base: str, *, with_members: bool) -> dict[str, Any]:
     view: dict[str, Any] = {
         "schemas": [GROUP_SCHEMA],
         "id": group.id,
@@ -59,10 +58,10 @@ def group_view(group: ScimGroup, names: Mapping[str, str] | None, base: str) -> 
         "displayName": group.display_name,
         "meta": _meta("Group", group, group_location(base, group.id)),
     }
-    if names:
+    if with_members and group.members:
         view["members"] = [
-            {"value": user_id, "$ref": user_location(base, user_id), "display": name, "type": "User"}
-            for user_id, name in sorted(names.items(), key=lambda member: member[1])
+            {"value": user_id, "$ref": user_location(base, user_id), "type": "User"}
+            for user_id in sorted(group.members)
         ]
     return view
 

@@ -6,6 +6,7 @@ from ostiary.control.services.approvals import ApprovalService
 from ostiary.control.services.audit import AuditService
 from ostiary.control.services.configuration import ConfigurationService
 from ostiary.control.services.history import HistoryService
+from ostiary.control.services.people import PeopleService
 from ostiary.control.services.secrets import SecretService
 from ostiary.control.services.status import StatusService
 from ostiary.control.services.tokens import TokenService
@@ -15,6 +16,7 @@ __all__ = [
     "AuditService",
     "ConfigurationService",
     "HistoryService",
+    "PeopleService",
     "SecretService",
     "Services",
     "StatusService",
@@ -31,3 +33,4 @@ class Services:
     history: HistoryService
     audit: AuditService
     approvals: ApprovalService
+    people: PeopleService = None  # type: ignore[assignment]  # until every caller gives one
