@@ -132,7 +132,10 @@ def _key_book(body: bytes) -> KeyBook:
 
 
 def _clock_difference_s(answer: Answer, now: float) -> float | None:
+    """A cache says by `Age` how long ago it was dated."""
+    age = answer.headers.get("age", "0")
     try:
-        return parsedate_to_datetime(answer.headers.get("date", "")).timestamp() - now
+        dated = parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
+    return dated + (int(age) if age.isascii() and age.isdigit() and len(age) < 8 else 0) - now

@@ -1,0 +1,1 @@
+"""What can be said of an issuer before anybody signs in with it."""
