@@ -3,8 +3,6 @@
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
-from cryptography import x509
-
 from ostiary.control.services.provider_checks.finding import (
     ExaminedProviders,
     Finding,
@@ -47,6 +45,8 @@ async def saml_findings(
 
 
 def _certificates(metadata: IdentityProviderMetadata, now: float) -> Iterator[Finding]:
+    from cryptography import x509  # memory that a server without SAML does not pay for
+
     ends = sorted(x509.load_der_x509_certificate(der).not_valid_after_utc.timestamp() for der in metadata.certificates)
     last = ends[-1]
     if last <= now:
