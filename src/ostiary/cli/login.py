@@ -199,6 +199,9 @@ def whoami(invocation: Invocation, agent: str | None) -> None:
         login for login in access.logins() if console in (None, login["console"]) and agent in (None, login["agent"])
     ]
     if not found:
+        if console is None and agent is None and (invocation.home / "admin.sock").exists():
+            _show_local(invocation)
+            return
         access.chosen_login(console, agent)
     rows = [
         {
@@ -217,6 +220,15 @@ def whoami(invocation: Invocation, agent: str | None) -> None:
         print_table(headings, [list(row.values()) for row in rows])
     if all(row["state"] == "ended" for row in rows):
         raise RefusedError("Your sign-in has ended.", "Sign in again with `ostiary login`.")
+
+
+def _show_local(invocation: Invocation) -> None:
+    """Who one is without a sign-in, beside a server of one's own."""
+    me = invocation.server.get("me")
+    if invocation.json:
+        print_json({"logins": [], "me": me})
+    else:
+        print(f"You are not signed in; commands on this machine act as the {visible(me['label'])}.")
 
 
 def _state(login: dict[str, Any]) -> str:

@@ -51,25 +51,33 @@ def read() -> list[Login]:
     """The logins, the latest sign-in first; none when there is no file. Raises `LoginFileError`."""
     file = path()
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        # A pipe in its place would wait for somebody to write.
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return []
     except OSError as error:
         raise LoginFileError(
             f"{file} cannot be read: {error.strerror}.", "See to it that it is a file of yours."
         ) from None
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         _check_private(file, os.fstat(descriptor))
         _check_folder()
-        try:
-            document = json.loads(stream.read())
-            logins: list[Login] = document["logins"] if document["version"] == VERSION else []
-            if document["version"] != VERSION or not all(_is_login(login) for login in logins):
-                raise ValueError
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise LoginFileError(
-                f"{file} is not what `ostiary login` writes.", "Remove it and sign in again with `ostiary login`."
-            ) from None
+        with os.fdopen(os.dup(descriptor), "rb") as stream:
+            return _parsed(file, stream.read())
+    finally:
+        os.close(descriptor)
+
+
+def _parsed(file: str, content: bytes) -> list[Login]:
+    try:
+        document = json.loads(content)
+        logins: list[Login] = document["logins"] if document["version"] == VERSION else []
+        if document["version"] != VERSION or not all(_is_login(login) for login in logins):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise LoginFileError(
+            f"{file} is not what `ostiary login` writes.", "Remove it and sign in again with `ostiary login`."
+        ) from None
     return sorted(logins, key=_signed_in_at, reverse=True)
 
 

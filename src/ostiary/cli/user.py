@@ -6,6 +6,7 @@ import click
 
 from ostiary.cli.invocation import Group, Invocation, pass_invocation
 from ostiary.cli.terminal import moment, print_fields, print_json, print_table, visible
+from ostiary.model.errors import NotFoundError
 
 _PAGE = 200
 
@@ -31,10 +32,10 @@ def list_users(invocation: Invocation) -> None:
         [
             [
                 row["name"],
-                row.get("display_name"),
-                row.get("origin"),
-                row.get("issuer"),
-                moment(row.get("seen_at")),
+                row["display_name"],
+                row["origin"],
+                row["issuer"],
+                moment(row["seen_at"]),
                 _state(row),
             ]
             for row in rows
@@ -43,48 +44,57 @@ def list_users(invocation: Invocation) -> None:
 
 
 def _every_user(invocation: Invocation) -> list[dict[str, Any]]:
-    server, rows, after = invocation.server, [], ""
-    while True:
-        page: list[dict[str, Any]] = server.get("users", after=after or None, limit=_PAGE)["users"]
-        rows += page
-        if len(page) < _PAGE:
-            return rows
-        after = str(page[-1]["name"])
+    server = invocation.server
+    rows: list[dict[str, Any]] = []
+    after: str | None = ""
+    while after is not None:
+        page = server.get("users", after=after, limit=_PAGE)
+        rows += page["users"]
+        after = page["after"]
+    return rows
+
+
+def _user(invocation: Invocation, name: str) -> dict[str, Any]:
+    """The person with this name, without regard to case, or with this id. Raises `NotFoundError`."""
+    plain = name.casefold()
+    rows = _every_user(invocation)
+    found = next((row for row in rows if str(row["name"]).casefold() == plain or row["id"] == name), None)
+    if found is None:
+        raise NotFoundError(f"There is nobody called {visible(name)}.", "See `ostiary user list`.")
+    return found
 
 
 def _state(row: dict[str, Any]) -> str:
-    return "active" if row.get("active") else "deactivated"
+    return "active" if row["active"] else "deactivated"
 
 
 @user.command()
 @click.argument("name")
 @pass_invocation
 def show(invocation: Invocation, name: str) -> None:
-    """Show the person NAME: where they come from, their groups and what they may do."""
-    result = invocation.server.get("users", name)
+    """Show the person NAME: where they come from, their groups and their roles."""
+    person = _user(invocation, name)
     if invocation.json:
-        print_json(result)
+        print_json({"user": person})
         return
-    person = result["user"]
     print_fields(
         [
-            ("name", person.get("name")),
-            ("display name", person.get("display_name")),
-            ("e-mail", person.get("email")),
+            ("name", person["name"]),
+            ("display name", person["display_name"]),
+            ("e-mail", person["email"]),
             ("state", _state(person)),
-            ("origin", person.get("origin")),
-            ("issuer", person.get("issuer")),
-            ("subject", person.get("subject")),
-            ("groups", ", ".join(person.get("groups") or [])),
-            ("may", ", ".join(person.get("permissions") or [])),
-            ("first seen", moment(person.get("created_at"))),
-            ("last seen", moment(person.get("seen_at"))),
+            ("origin", person["origin"]),
+            ("issuer", person["issuer"]),
+            ("groups", ", ".join(person["groups"])),
+            ("roles", ", ".join(person["roles"])),
+            ("first seen", moment(person["created_at"])),
+            ("last seen", moment(person["seen_at"])),
         ]
     )
 
 
 def _do(invocation: Invocation, name: str, verb: str, sentence: str) -> None:
-    result = invocation.server.post("users", name, verb)
+    result = invocation.server.post("users", _user(invocation, name)["id"], verb)
     if invocation.json:
         print_json(result)
     else:
@@ -112,7 +122,7 @@ def activate(invocation: Invocation, name: str) -> None:
 @pass_invocation
 def sign_ins(invocation: Invocation, name: str) -> None:
     """List where the person NAME is signed in."""
-    result = invocation.server.get("users", name, "sign-ins")
+    result = invocation.server.get("users", _user(invocation, name)["id"], "sign-ins")
     if invocation.json:
         print_json(result)
         return
@@ -125,13 +135,13 @@ def sign_ins(invocation: Invocation, name: str) -> None:
         [
             [
                 row["id"],
-                row.get("kind"),
-                row.get("agent"),
-                row.get("device"),
-                row.get("network"),
-                moment(row.get("created_at")),
-                moment(row.get("seen_at")),
-                row.get("ended_why") or "ended" if row.get("ended_at") else "live",
+                row["kind"],
+                row["agent"],
+                row["device"],
+                row["network"],
+                moment(row["created_at"]),
+                moment(row["seen_at"]),
+                row["ended_why"] or "ended" if row["ended_at"] else "live",
             ]
             for row in rows
         ],
@@ -139,13 +149,24 @@ def sign_ins(invocation: Invocation, name: str) -> None:
 
 
 @user.command("end-sign-in")
-@click.argument("name")
 @click.argument("sign_in_id", metavar="ID")
 @pass_invocation
-def end_sign_in(invocation: Invocation, name: str, sign_in_id: str) -> None:
-    """End the sign-in ID of the person NAME, with its tokens."""
-    result = invocation.server.post("users", name, "sign-ins", sign_in_id, "end")
+def end_sign_in(invocation: Invocation, sign_in_id: str) -> None:
+    """End the sign-in ID of whomever it is, with its tokens."""
+    result = invocation.server.post("sign-ins", sign_in_id, "end")
     if invocation.json:
         print_json(result)
     else:
-        print(f"The sign-in {visible(sign_in_id)} of {visible(name)} has ended, with its tokens.")
+        print(f"The sign-in {visible(sign_in_id)} has ended, with its tokens.")
+
+
+@user.command()
+@click.argument("name")
+@pass_invocation
+def forget(invocation: Invocation, name: str) -> None:
+    """Remove the person NAME. What they did stays in the audit log."""
+    result = invocation.server.delete("users", _user(invocation, name)["id"])
+    if invocation.json:
+        print_json(result)
+    else:
+        print(f"{visible(name)} is removed; what they did stays in the audit log.")

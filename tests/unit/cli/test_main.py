@@ -66,7 +66,7 @@ def test_help_at_the_top_lists_every_command(run: Run) -> None:
             "There is no command 'craete'. Did you mean 'create'? See `ostiary token --help`.",
         ),
         (["serve", "--gatewya", "x"], "No such option '--gatewya'."),
-        (["token", "create"], "Missing option '--actor'"),
+        (["token", "create", "--certificate", "missing.pem"], "missing.pem"),
         (["token", "create", "--actor", "a", "--ttl", "soon"], "soon is not a time span"),
         (
             ["token", "create", "--actor", "a", "--kind", "service", "--agent", "x"],
