@@ -37,6 +37,9 @@ IsScim = Callable[[str], Awaitable[bool]]
 TRIES = 3
 """Of a change that somebody else's got ahead of, when its sender did not say which version they mean."""
 
+MEMBERS_ANSWERED_MAX = 1000
+"""A change of a larger group is answered without the group: providers change it one member at a time."""
+
 Handler = Callable[["Service", Request], Awaitable[Response]]
 
 
@@ -209,6 +212,8 @@ async def _change(service: Service, request: Request) -> Response:
     for tries_left in reversed(range(TRIES)):
         try:
             resource, version = await change(request.path_params["id"], body, _whole_or_some(request), if_match)
+            if len(resource.get("members", ())) > MEMBERS_ANSWERED_MAX:
+                return Response(None, 204, {**HEADERS, "etag": version})
             return answer(200, resource, {"etag": version})
         except ScimError as failure:
             if failure.status != 412 or if_match is not None or not tries_left:
