@@ -87,7 +87,12 @@ def _is_login(login: object) -> bool:
     cached = login["access"].values()
     texts = [login["console"], login["agent"], login["refresh_token"], *(each["token"] for each in cached)]
     times = [login["signed_in_at"], *(each[name] for each in cached for name in ("received_at", "expires_at"))]
-    return all(isinstance(text, str) for text in texts) and all(isinstance(at, int | float) for at in times)
+    own = (login["endpoints"]["token"], login["endpoints"]["revocation"] or f"{login['console']}/")
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(at, int | float) for at in times)
+        and all(url.startswith(f"{login['console']}/") for url in own)
+    )
 
 
 def _signed_in_at(login: Login) -> float:

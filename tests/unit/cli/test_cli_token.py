@@ -191,6 +191,8 @@ def test_a_file_of_another_user_is_refused(
     "change",
     [
         {"refresh_token": None},
+        {"endpoints": {"token": "https://evil.example/oauth/token", "revocation": ""}},
+        {"endpoints": {"token": "https://ostiary.example/oauth/token", "revocation": "x"}},
         {"access": []},
         {"access": {"gateway": {"token": "t"}}},
         {"access": {"gateway": {"token": 1, "received_at": 0, "expires_at": 0}}},
