@@ -127,9 +127,8 @@ class Recheck:
         try:
             if tokens.refresh_token is not None:
                 await self._refresh(sign_in, issuer, user, tokens)
-            elif tokens.access_token is not None and tokens.expires_at is not None:
-                if self._clock() < tokens.expires_at:
-                    await self._ask_userinfo(sign_in, issuer, user, tokens.access_token)
+            elif tokens.access_token is not None and self._clock() < (tokens.expires_at or 0.0):
+                await self._ask_userinfo(sign_in, issuer, user, tokens.access_token)
         except ProviderRefusedError as refused:
             if refused.error not in ("invalid_grant", "invalid_token"):
                 raise  # our client is what is refused, not the person
@@ -163,9 +162,8 @@ class Recheck:
 
     async def _lost(self, sign_in: SignIn) -> None:
         now = self._clock()
-        sharing = await asyncio.to_thread(self._held.shared_by, sign_in, now)
-        if sharing and await asyncio.to_thread(self._is_held_elsewhere, sign_in, now):
-            sharing = []
+        is_alone = not await asyncio.to_thread(self._is_held_elsewhere, sign_in, now)
+        sharing = await asyncio.to_thread(self._held.shared_by, sign_in, now) if is_alone else []
         for each in (sign_in, *sharing):
             await self._end.of_sign_in(each, "the identity provider no longer confirms it")
 
