@@ -204,6 +204,13 @@ ELSEWHERE = (
 )  # fmt: skip
 
 
+def test_G12_no_redirect_is_made_from_an_odd_address(web: WebRoom) -> None:
+    for path in ("/account/", "//evil.example/", "/sign-in/", "/\\evil.example/", "/device//", "/static/"):
+        page = web.browser().get(path)
+        assert page.status == 404, path
+        assert page.header("location") is None
+
+
 @pytest.mark.parametrize("target", ELSEWHERE)
 def test_G12_next_stays_here(web: WebRoom, target: str) -> None:
     path = f"/sign-in?next={quote(target, safe='')}"
@@ -370,8 +377,11 @@ def test_I04_large_forms_are_not_read(web: WebRoom) -> None:
 
 def test_G21_a_stranger_is_told_the_same_everywhere(web: WebRoom) -> None:
     browser = web.browser()
-    answers = [browser.get(path, authorization=value) for path in ("/api/v1/status", "/api/v1/tokens", "/api/v1/secrets/x")
-               for value in ("Basic eDp4", "Bearer", "Nothing at all")]  # fmt: skip
+    answers = [
+        browser.get(f"/api/v1/{path}", authorization=value)
+        for path in ("status", "tokens", "secrets/x")
+        for value in ("Basic eDp4", "Bearer", "Nothing at all", "Bearer ost_u" + "0" * 49)
+    ]
     assert {answer.status for answer in answers} <= {401, 405}
     refused = browser.get("/api/v1/status")
     assert refused.status == 401

@@ -52,7 +52,11 @@ def problem_of(failure: OstiaryError) -> Response:
             more = {"file": failure.filename, "line": failure.line}
         case IntegrityError() if failure.index is not None:
             more = {"index": failure.index}
-    return problem(status_of(failure), failure.code, failure.sentence, failure.next_step, more)
+    answer = problem(status_of(failure), failure.code, failure.sentence, failure.next_step, more)
+    retry_after_s = getattr(failure, "retry_after_s", None)
+    if isinstance(retry_after_s, int | float):
+        answer.headers["retry-after"] = str(max(1, round(retry_after_s + 0.5)))
+    return answer
 
 
 def problem(status: int, code: str, detail: str, next_step: str = "", more: dict[str, Any] | None = None) -> Response:

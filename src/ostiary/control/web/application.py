@@ -58,11 +58,13 @@ def create_console(
     pages: list[BaseRoute] = [route for room in rooms for route in room.routes()]
     api = api_routes(web.services, ApiCallers(console).of, api_callers.SENTENCE, api_callers.NEXT_STEP)
     static = Route("/static/{name}", static_file, methods=["GET"])
-    return Starlette(
+    console_app = Starlette(
         routes=[*pages, *api, static, *more],
         middleware=[Middleware(Guard, origins=origins)],
         exception_handlers={HTTPException: _not_done},
     )
+    console_app.router.redirect_slashes = False  # no address but the ones there are, and no redirect made from Host
+    return console_app
 
 
 async def _not_done(request: Request, failure: Exception) -> Response:

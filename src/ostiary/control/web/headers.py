@@ -27,7 +27,9 @@ HEADERS: dict[str, str] = {
 
 def policy_with_form_target(origin: str) -> str:
     """The policy of a page whose form is answered by a redirect to `origin`: browsers hold redirects of a form against
-    `form-action` too."""
+    `form-action` too, which has no way to name an IPv6 address (CSP 3, section 2.3.1): then only the scheme is said."""
+    if "[" in origin:
+        origin = origin.partition("//")[0]
     return _POLICY.format(targets=f"'self' {origin}")
 
 

@@ -140,8 +140,15 @@ def test_no_page_has_a_script_or_style_of_its_own(web: WebRoom) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(30 * 86_400, "30 days"), (86_400, "1 day"), (900, "15 minutes"), (3600, "1 hour"), (7200, "2 hours"), (45, "45 seconds")],
-)  # fmt: skip
+    [
+        (30 * 86_400, "30 days"),
+        (86_400, "1 day"),
+        (900, "15 minutes"),
+        (3600, "1 hour"),
+        (7200, "2 hours"),
+        (45, "45 seconds"),
+    ],
+)
 def test_lengths_of_time_are_words(seconds: float, text: str) -> None:
     assert span(seconds) == text
 
