@@ -78,9 +78,10 @@ def matches(pattern: str, text: str) -> bool:
     below one; `**` for one or more characters with slashes. Control characters are never among them. There is no
     escape: no platform has a star in what it tells of a job.
     """
-    if "*" not in pattern:
+    start = pattern.find("*")
+    if start < 0:
         return text == pattern
-    return _compiled(pattern).fullmatch(text) is not None
+    return text.startswith(pattern[:start]) and _compiled(pattern).fullmatch(text) is not None
 
 
 def _rule_of(issuer: WorkloadIssuer, claims: Mapping[str, object]) -> WorkloadRule:
