@@ -226,17 +226,13 @@ def oauth_room(home: Path) -> Iterator[OAuthRoom]:
         log=admin,
         sign_in_log=sign_in_log,
     )
-    service_accounts = ServiceAccountService(
-        accounts, tokens, token_service, end, randomness=os.urandom, log=admin
+    service_accounts = ServiceAccountService(accounts, tokens, token_service, end, randomness=os.urandom, log=admin)
+    house = OAuthRoom(
+        clock, oauth, service_accounts, token_service, people, sign_ins, tokens, one_time, accounts, callers, end, log
     )
-    made.append(
-        OAuthRoom(
-            clock, oauth, service_accounts, token_service, people, sign_ins, tokens, one_time, accounts, callers, end,
-            log,
-        )  # fmt: skip
-    )
+    made.append(house)
     try:
-        yield made[0]
+        yield house
     finally:
         desk.close()
         database.close()

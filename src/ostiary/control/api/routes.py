@@ -1,39 +1,14 @@
 """Every route of the API as a table; the application and its OpenAPI document are both made from it."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
-
 from ostiary.control.api import handlers
 from ostiary.control.api.fields import Field
-from ostiary.control.caller import Caller
-from ostiary.control.services import Services
+from ostiary.control.api.identity_routes import IDENTITY_ROUTES
+from ostiary.control.api.people_routes import PEOPLE_ROUTES
+from ostiary.control.api.route import CONFIGURATION_MAX_BYTES, PREFIX, Route
+from ostiary.control.api.token_routes import TOKEN_ROUTES
 from ostiary.model.approval import ApprovalState
 
-Handler = Callable[[Services, Caller, Mapping[str, Any]], Awaitable[Any]]
-
-PREFIX = "/api/v1"
-BODY_MAX_BYTES = 64 * 1024
-CONFIGURATION_MAX_BYTES = 8 * 1024 * 1024
-"""A file of 4 MiB with all its line ends and quotes escaped still fits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """`path` is below `PREFIX`; `name` is the OpenAPI operationId, `answer` the fields of the answer and what
-    they are. `query` and `body` are strict: nothing else is taken."""
-
-    method: str
-    path: str
-    name: str
-    summary: str
-    handler: Handler
-    answer: Mapping[str, str]
-    query: tuple[Field, ...] = ()
-    body: tuple[Field, ...] = ()
-    body_max_bytes: int = BODY_MAX_BYTES
-    created: bool = False
-
+__all__ = ["PREFIX", "ROUTES", "Route"]
 
 _FILE = (
     Field("yaml", "string", "The declarative file's text.", required=True),
@@ -88,12 +63,14 @@ ROUTES: tuple[Route, ...] = (
             "unknown_connections": "Connections it names that do not exist.",
         },
         body=(
-            Field("actor", "string", "Who it speaks for.", required=True),
+            Field("actor", "string", "Who it speaks for; yourself when absent."),
             Field("kind", "string", "What the actor is.", default="user", words=("user", "service", "agent")),
             Field("groups", "strings", "The actor's groups."),
             Field("ttl_s", "number", "Life in seconds; the server's default when absent."),
             Field("connections", "strings", "The only connections it may use; all that rules allow when absent."),
             Field("agent", "string", "Label of the tool that acts for the person."),
+            Field("scope", "string", "What it opens.", default="gateway", words=("gateway", "scim")),
+            Field("certificate", "string", "PEM; it then works only on connections that show this certificate."),
         ),
         created=True,
     ),
@@ -162,4 +139,7 @@ ROUTES: tuple[Route, ...] = (
         "POST", "/approvals/{id}/deny", "deny", "Refuse the request, or take back an unused grant.",
         handlers.deny, _APPROVAL, body=_REASON,
     ),
+    *TOKEN_ROUTES,
+    *PEOPLE_ROUTES,
+    *IDENTITY_ROUTES,
 )  # fmt: skip

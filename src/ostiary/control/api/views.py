@@ -42,6 +42,9 @@ def secret(listed: ListedSecret) -> dict[str, Any]:
     }
 
 
+_BOUND_TO = {"jkt": "key", "x5t": "certificate"}
+
+
 def token(record: TokenRecord) -> dict[str, Any]:
     actor = record.actor
     return {
@@ -57,6 +60,9 @@ def token(record: TokenRecord) -> dict[str, Any]:
         "revoked_at": _time(record.revoked_at),
         "last_used_at": _time(record.last_used_at),
         "network": record.network,
+        "scope": record.scope.value,
+        "sign_in": record.sign_in,
+        "bound_to": None if actor.bound_to is None else _BOUND_TO[actor.bound_to.partition(":")[0]],
     }
 
 

@@ -6,8 +6,11 @@ from ostiary.control.services.approvals import ApprovalService
 from ostiary.control.services.audit import AuditService
 from ostiary.control.services.configuration import ConfigurationService
 from ostiary.control.services.history import HistoryService
+from ostiary.control.services.identity import IdentityService
+from ostiary.control.services.owner import OwnerService
 from ostiary.control.services.people import PeopleService
 from ostiary.control.services.secrets import SecretService
+from ostiary.control.services.service_accounts import ServiceAccountService
 from ostiary.control.services.status import StatusService
 from ostiary.control.services.tokens import TokenService
 
@@ -16,8 +19,11 @@ __all__ = [
     "AuditService",
     "ConfigurationService",
     "HistoryService",
+    "IdentityService",
+    "OwnerService",
     "PeopleService",
     "SecretService",
+    "ServiceAccountService",
     "Services",
     "StatusService",
     "TokenService",
@@ -33,4 +39,7 @@ class Services:
     history: HistoryService
     audit: AuditService
     approvals: ApprovalService
-    people: PeopleService = None  # type: ignore[assignment]  # until every caller gives one
+    people: PeopleService
+    service_accounts: ServiceAccountService
+    identity: IdentityService
+    owner: OwnerService
