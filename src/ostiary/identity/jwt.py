@@ -20,6 +20,9 @@ TOKEN_MAX = 16 * 1024
 HEADER_MAX = 4096
 """Characters of its first part; some issuers put certificates there."""
 
+_KEPT_MAX = 1024
+"""Characters of a header that is kept, read. Anybody may send headers, so what they can take of memory is little."""
+
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)")
 _REFUSED_PARAMETERS = {
     "crit": "header_critical",  # there is no extension that we know
@@ -118,7 +121,8 @@ def take_apart(token: str) -> Parts:
         payload, signature = from_base64url(second), from_base64url(third)
     except ValueError:
         raise JwtError("token_malformed") from None
-    return Parts(_read_header(first), payload, token[: match.end(2)].encode("ascii"), signature)
+    header = _known_header(first) if len(first) <= _KEPT_MAX else _read_header(first)
+    return Parts(header, payload, token[: match.end(2)].encode("ascii"), signature)
 
 
 def claims_of(parts: Parts) -> dict[str, object]:
@@ -151,9 +155,7 @@ def media_type(text: str) -> str:
     return text.lower().removeprefix("application/")
 
 
-@lru_cache(maxsize=256)
 def _read_header(text: str) -> Header:
-    """One key's tokens have one header, mostly. What is wrong with a header is not kept."""
     try:
         parameters = read_object(from_base64url(text))
     except ValueError:
@@ -164,3 +166,7 @@ def _read_header(text: str) -> Header:
     if "kid" in parameters and not (isinstance(kid, str) and 0 < len(kid) <= KID_MAX):
         raise JwtError("header_malformed")
     return Header(algorithm, media_type(kind), kid if isinstance(kid, str) else None, MappingProxyType(parameters))
+
+
+_known_header = lru_cache(maxsize=64)(_read_header)
+"""One key's tokens have one header, mostly. What is wrong with a header is not kept."""

@@ -18,7 +18,8 @@ from ostiary.identity.claims import (
     text_of,
     texts_of,
 )
-from ostiary.identity.jwt import JwtError
+from ostiary.identity.jwt import JwtError, verify
+from ostiary.identity.keys import KeyBook
 from ostiary.model.issuer import ClaimCondition, WorkloadIssuer, WorkloadRule
 
 TYPES = ("", "jwt", "jose", "at+jwt")
@@ -40,6 +41,11 @@ class WorkloadIdentity:
     expires_at: float
     jti: str | None
     bound_to: str | None
+
+
+def workload_of(token: str, keys: KeyBook, issuer: WorkloadIssuer, now: float) -> WorkloadIdentity:
+    """Whose token it is. Raises `JwtError`, `UnknownKeyError` among them."""
+    return service_of(issuer, verify(token, keys, issuer.algorithms, TYPES), now)
 
 
 def service_of(issuer: WorkloadIssuer, claims: Mapping[str, object], now: float) -> WorkloadIdentity:
