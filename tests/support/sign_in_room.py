@@ -7,20 +7,25 @@
         visitor = await room.sessions.visitor(opened.cookie, "192.0.2.1")
 """
 
+import asyncio
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from ostiary.adapters.desk import Desk
 from ostiary.adapters.identity_providers import IdentityProviderBook
 from ostiary.adapters.stores.database import Database
 from ostiary.adapters.stores.one_time import OneTime
 from ostiary.adapters.stores.owner_credentials import OwnerCredentials
 from ostiary.adapters.stores.people import People
 from ostiary.adapters.stores.sign_ins import SignIns
+from ostiary.adapters.stores.sqlite import Store
+from ostiary.control.caller import Caller, local_owner
 from ostiary.control.services.admin_log import AdminLog
 from ostiary.control.services.arrivals import Arrivals
 from ostiary.control.services.callers import Callers
@@ -38,8 +43,8 @@ from ostiary.model.configuration import Configuration
 from ostiary.model.issuer import Issuer
 from ostiary.model.person import Origin, SignIn, SignInKind, User
 from ostiary.model.token import TokenRecord
-from ostiary.vault.sealing import SealContext, open_sealed, seal
-from support.control_room import NOW, Room, control_room
+from ostiary.vault.sealing import RootKey, SealContext, open_sealed, seal
+from support.control_room import NOW, MemoryAuditLog
 from support.oidc_provider import OidcProvider
 from support.providers import Turned, a_book
 
@@ -48,8 +53,19 @@ NETWORK = "192.0.2.1"
 
 
 @dataclass
+class Ground:
+    """What the services stand on."""
+
+    store: Store
+    desk: Desk
+    log: MemoryAuditLog
+    owner: Caller
+    root: RootKey
+
+
+@dataclass
 class SignInRoom:
-    room: Room
+    room: Ground
     clock: Turned
     people: People
     sign_ins: SignIns
@@ -166,16 +182,20 @@ def parameters_of(url: str) -> dict[str, str]:
 
 @contextmanager
 def sign_in_room(home: Path) -> Iterator[SignInRoom]:
-    with control_room(home) as room:
-        database = Database(home / "ostiary.db")
-        clock = Turned(NOW)
-        made = SignInRoom(
-            room, clock, People(database), SignIns(database), OneTime(database), OwnerCredentials(database),
-            a_book(clock),
-        )  # fmt: skip
-        _furnish(made)
+    clock, log = Turned(NOW), MemoryAuditLog()
+    store, database = Store(home / "ostiary.db"), Database(home / "ostiary.db")
+    desk = Desk(store.approvals, waiting_max=20, clock=clock, note=log.append)
+    made = SignInRoom(
+        Ground(store, desk, log, local_owner(os.getuid()), RootKey(b"k" * 32)), clock, People(database),
+        SignIns(database), OneTime(database), OwnerCredentials(database), a_book(clock),
+    )  # fmt: skip
+    _furnish(made)
+    try:
         yield made
+    finally:
+        desk.close()
         database.close()
+        store.close()
 
 
 def _furnish(made: SignInRoom) -> None:
@@ -223,3 +243,13 @@ def _furnish(made: SignInRoom) -> None:
         providers=made.providers, people=people, arrivals=made.arrivals, sign_ins=sign_ins, one_time=made.one_time,
         sessions=made.sessions, held=made.held, end=made.end, configuration=configuration, clock=clock,
     )  # fmt: skip
+
+
+def coroutine(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """A test that is a coroutine, where the suite does not run them by itself."""
+
+    @wraps(test)
+    def run(*arguments: Any, **named: Any) -> None:
+        asyncio.run(test(*arguments, **named))
+
+    return run
