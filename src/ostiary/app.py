@@ -29,7 +29,7 @@ from ostiary.adapters.rootkey import load_or_create
 from ostiary.adapters.stores.sqlite import Store
 from ostiary.audit.entries import entry_time
 from ostiary.catalog import load_catalog
-from ostiary.control.api.application import create_api, create_console
+from ostiary.control.api.application import create_api
 from ostiary.control.services import (
     ApprovalService,
     AuditService,
@@ -38,7 +38,6 @@ from ostiary.control.services import (
     SecretService,
     Services,
     StatusService,
-    TokenService,
 )
 from ostiary.control.services.admin_log import AdminLog
 from ostiary.control.services.housekeeping import keep_house
@@ -68,6 +67,7 @@ from ostiary.model.errors import OperatorError, OstiaryError
 from ostiary.policy.evaluation import Policy
 from ostiary.protocols.kinds import Kind
 from ostiary.protocols.openapi import operations_from_openapi
+from ostiary.reception import console_app, open_reception
 from ostiary.recording.sessions import SessionBook
 from ostiary.settings import Settings, default_home
 from ostiary.startup import (
@@ -135,6 +135,7 @@ class Application:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ready = False
         self._in_force = Configuration()
+        self._first_start_link: str | None = None
 
     async def start(self) -> None:
         settings, loop = self._settings, self._loop
@@ -193,7 +194,7 @@ class Application:
             authenticator=self._authenticator,
             chronicle=chronicle,
             sessions=SessionBook(lambda: identities.new("se_", time.time()), settings.session_gap_s),
-            asking=Asking(desk, lambda: self._addresses["console"]),
+            asking=Asking(desk, self._console_url),
             hosts=HostList(settings.allowed_hosts),
             live=self._live,
             metrics=self._metrics,
@@ -207,23 +208,33 @@ class Application:
         self._background(keep_house(store.tokens, desk, placeholders))
         self._background(self._detectors.watch())
         history = RecordedHistory(index, chronicle)
+        reception = self._reception = open_reception(
+            settings,
+            store,
+            root_key,
+            configuration=configuration,
+            in_force=lambda: self._in_force,
+            desk=desk,
+            providers=providers,
+            revoked=self._revoked,
+            access_changed=self._access_changed,
+            console_url=self._console_url,
+            gateway_url=lambda: self._addresses["gateway"],
+            log=log,
+        )
+        self._background(reception.recheck.run())
         services = Services(
             status=StatusService(self._status),
             configuration=configuration,
             secrets=SecretService(store.secrets, configuration, keeper.seal, log),
-            tokens=TokenService(
-                store.tokens,
-                configuration,
-                desk,
-                ttl_s=settings.token_ttl_s,
-                ttl_max_s=settings.token_ttl_max_s,
-                randomness=os.urandom,
-                revoked=self._revoked,
-                log=log,
-            ),
+            tokens=reception.tokens,
             history=HistoryService(history, log),
             audit=AuditService(history),
             approvals=ApprovalService(desk),
+            people=reception.people,
+            service_accounts=reception.accounts,
+            identity=reception.identity,
+            owner=reception.owner,
         )
         self._sweeper.start()
         gateway = self._gateway = GatewayServer(self._house, self._sweeper)
@@ -231,10 +242,14 @@ class Application:
         port = await gateway.listen(addresses["gateway"].host, addresses["gateway"].port, gateway_tls)
         self._addresses["gateway"] = url_of(addresses["gateway"], port, tls is not None)
         self._servings.append(await serve_unix(create_api(services), settings.home / "admin.sock"))
-        for name, web, context in (("console", create_console(), tls), ("ops", ops, None)):
+        console = console_app(
+            reception, services, settings, self._console_url, lambda: self._in_force, store, log
+        )
+        for name, web, context in (("console", console, tls), ("ops", ops, None)):
             serving = await serve_tcp(web, addresses[name].host, addresses[name].port, context)
             self._servings.append(serving)
             self._addresses[name] = url_of(addresses[name], serving.port, context is not None)
+        self._first_start_link = await reception.owner.first_start_link()
         self._ready = True
         self._gauges(gateway, chronicle)
         self._write_server_file()
@@ -323,6 +338,10 @@ class Application:
 
     # -- what it tells
 
+    def _console_url(self) -> str:
+        """The console's address as people see it, without a slash at its end."""
+        return self._settings.console_url.rstrip("/") or self._addresses["console"]
+
     def _note(self, entry: dict[str, Any]) -> None:
         if self._chronicle is not None:
             self._chronicle.note({"v": 1, "time": entry_time(time.time()), **entry})
@@ -370,11 +389,16 @@ class Application:
         lines = [
             f"Ostiary {ostiary.__version__} is running. Home: {self._settings.home}",
             f"  gateway  {self._addresses['gateway']}   (the base URL of your tools, plus /<connection>)",
-            f"  console  {self._addresses['console']}",
+            f"  console  {self._console_url()}",
             f"  health   {self._addresses['ops']}/readyz",
         ]
         if self._settings.insecure_plaintext:
             lines.append("  WARNING  plain text on a public address: put a TLS proxy in front of it.")
+        if self._first_start_link is not None:
+            lines += [
+                "Nobody owns this installation yet. Whoever opens this link first does; it works once, for a day:",
+                f"  {self._first_start_link}",
+            ]
         if names:
             lines.append(
                 f"Connections: {', '.join(sorted(names))}. Get a token: ostiary{home} token create --actor NAME"

@@ -11,11 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ostiary.adapters.desk import Desk
-from ostiary.adapters.stores.database import Database
-from ostiary.adapters.stores.people import People
-from ostiary.adapters.stores.scim_groups import ScimGroups
-from ostiary.adapters.stores.service_accounts import ServiceAccounts
-from ostiary.adapters.stores.sign_ins import SignIns
 from ostiary.adapters.stores.sqlite import Store
 from ostiary.catalog import load_catalog
 from ostiary.control.caller import Caller, local_owner
@@ -24,22 +19,21 @@ from ostiary.control.services import (
     AuditService,
     ConfigurationService,
     HistoryService,
-    PeopleService,
     SecretService,
-    ServiceAccountService,
     Services,
     StatusService,
-    TokenService,
 )
 from ostiary.control.services.admin_log import AdminLog
-from ostiary.control.services.end_of_access import EndOfAccess
-from ostiary.control.services.sign_in_log import SignInLog
 from ostiary.model.approval import Approval, ApprovalState
 from ostiary.model.session import Session
 from ostiary.protocols.kinds import Kind
+from ostiary.reception import open_reception
+from ostiary.settings import Settings
 from ostiary.vault.sealing import RootKey, SealContext, open_sealed, seal
+from support.providers import Turned, a_book
 
 KINDS: dict[str, Kind] = load_catalog()
+CONSOLE_URL = "http://127.0.0.1:8421"
 NOW = 1_900_000_000.0
 
 
@@ -134,37 +128,36 @@ def control_room(home: Path) -> Iterator[Room]:
     room = Room(store, desk, None, log, local_owner(os.getuid()), RootKey(b"k" * 32))  # type: ignore[arg-type]
     admin = AdminLog(log.append, lambda: NOW)
     configuration = ConfigurationService(store.configurations, KINDS, room.changed, admin)
-    database = Database(home / "ostiary.db")
-    people, sign_ins, accounts = People(database), SignIns(database), ServiceAccounts(database)
-    end = EndOfAccess(
-        people=people, sign_ins=sign_ins, tokens=store.tokens, desk=desk, access_changed=lambda: None,
-        log=SignInLog(admin),
-    )  # fmt: skip
-    tokens = TokenService(
-        store.tokens,
-        configuration,
-        desk,
-        ttl_s=43_200,
-        ttl_max_s=30 * 86_400,
-        randomness=os.urandom,
+    reception = open_reception(
+        Settings(home=home),
+        store,
+        room.root,
+        configuration=configuration,
+        in_force=configuration.current,
+        desk=desk,
+        providers=a_book(Turned(NOW)),
         revoked=room.revoked.append,
+        access_changed=lambda: None,
+        console_url=lambda: CONSOLE_URL,
+        gateway_url=lambda: "http://127.0.0.1:8420",
         log=admin,
-        accounts=accounts,
+        clock=lambda: NOW,
     )
     room.services = Services(
         status=StatusService(lambda: {"ready": True, "parts": {"store": "ok"}}),
         configuration=configuration,
         secrets=SecretService(store.secrets, configuration, room.seal, admin),
-        tokens=tokens,
+        tokens=reception.tokens,
         history=HistoryService(MemoryHistory(), admin),
         audit=AuditService(log),
         approvals=ApprovalService(desk),
-        people=PeopleService(people, ScimGroups(database), sign_ins, end, configuration.current, admin),
-        service_accounts=ServiceAccountService(accounts, store.tokens, tokens, end, randomness=os.urandom, log=admin),
+        people=reception.people,
+        service_accounts=reception.accounts,
+        identity=reception.identity,
+        owner=reception.owner,
     )
     yield room
     desk.close()
-    database.close()
     store.close()
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from ostiary.audit.entries import entry_time
 from ostiary.control.api.fields import Field
-from ostiary.control.api.routes import Route
+from ostiary.control.api.route import Route
 from ostiary.control.caller import Caller
 from ostiary.control.services import Services
 from ostiary.control.services.people import GroupOverview, Person

@@ -88,19 +88,18 @@ def create_scim(
     issuer: Callable[[], str | None],
     is_scim: IsScim,
     new_id: Callable[[], str],
-    base_url: str,
+    base_url: Callable[[], str],
 ) -> Starlette:
-    """To be mounted where `base_url` says, for example `https://ostiary.example.com/scim/v2`. `issuer` is the identity
+    """To be mounted where `base_url` says, for example `https://ostiary.example.com/scim/v2`; it is asked at the first call. `issuer` is the identity
     provider whose people SCIM provisions, None while SCIM is switched off; `new_id` makes ids nobody can guess."""
     provisioning = Provisioning(people, groups, ending, log, issuer=issuer, new_id=new_id)
-    base = base_url.rstrip("/")
     loaded: list[Service] = []
     loading = asyncio.Lock()
 
     async def service() -> Service:
         async with loading:
             if not loaded:
-                loaded.append(await asyncio.to_thread(Service, people, groups, provisioning, base))
+                loaded.append(await asyncio.to_thread(Service, people, groups, provisioning, base_url().rstrip("/")))
         return loaded[0]
 
     def endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:

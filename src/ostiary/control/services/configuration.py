@@ -63,6 +63,12 @@ class ConfigurationService:
         changes, wanted, version = await asyncio.to_thread(self._compare, yaml, filename, prune)
         return Planned(changes, version, notes(wanted, self._log.now()))
 
+    async def read(self, caller: Caller, yaml: str, filename: str) -> Configuration:
+        """What would be in force after `apply`; nothing is changed. Raises `DeclarativeError`."""
+        caller.require(Permission.CONFIGURATION_READ)
+        _, wanted, _ = await asyncio.to_thread(self._compare, yaml, filename, False)
+        return wanted
+
     async def apply(self, caller: Caller, yaml: str, filename: str, prune: bool) -> Planned:
         """What was changed, and the version now in force. Raises `DeclarativeError`, or what kept the new
         configuration from coming up; then the old one is in force as before."""

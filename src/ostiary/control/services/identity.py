@@ -1,0 +1,44 @@
+"""The issuers that may say who somebody is: are they configured right?"""
+
+import asyncio
+from collections.abc import Callable
+
+from ostiary.control.caller import Caller, Permission
+from ostiary.control.services.configuration import ConfigurationService
+from ostiary.control.services.provider_doctor import ExaminedProviders, Finding, examine
+from ostiary.model.configuration import Configuration
+from ostiary.model.errors import NotFoundError
+
+
+class IdentityService:
+    def __init__(
+        self,
+        configuration: ConfigurationService,
+        providers: ExaminedProviders,
+        console_url: Callable[[], str],
+        clock: Callable[[], float],
+    ) -> None:
+        self._configuration = configuration
+        self._providers = providers
+        self._console_url = console_url
+        self._clock = clock
+
+    async def examine(self, caller: Caller, name: str, yaml: str | None, filename: str) -> list[Finding]:
+        """What is right and wrong with an issuer: the one in force, or the one of that name in a file that is not
+        applied yet, whose client secret is then not tried. Raises `NotFoundError` and `DeclarativeError`."""
+        if yaml is None:
+            caller.require(Permission.CONFIGURATION_READ)
+            configuration = await asyncio.to_thread(self._configuration.current)
+        else:
+            # It has this server ask an address that the file names.
+            caller.require(Permission.CONFIGURATION_APPLY)
+            configuration = await self._configuration.read(caller, yaml, filename)
+        issuer = next((issuer for issuer in configuration.issuers if issuer.name == name), None)
+        if issuer is None:
+            raise NotFoundError("There is no such issuer.", _names(configuration))
+        return await examine(issuer, self._providers, self._console_url(), self._clock(), with_secret=yaml is None)
+
+
+def _names(configuration: Configuration) -> str:
+    names = ", ".join(issuer.name for issuer in configuration.issuers)
+    return f"There are: {names}." if names else "None is configured: write it under `identity: issuers:`."
