@@ -124,9 +124,9 @@ class ScimHouse:
         found = {name.decode(): value.decode("latin-1") for name, value in start["headers"]}
         return Answer(start["status"], found, b"".join(message.get("body", b"") for message in messages[1:]))
 
-    async def add(self, name: str, **more: Any) -> dict[str, Any]:
+    async def add(self, user_name: str, /, **more: Any) -> dict[str, Any]:
         """Provision somebody; the resource."""
-        answer = await self.call("POST", "/Users", {"schemas": [USER], "userName": name, "active": True, **more})
+        answer = await self.call("POST", "/Users", {"schemas": [USER], "userName": user_name, "active": True, **more})
         assert answer.status == 201, answer.body
         created: dict[str, Any] = answer.json
         return created
