@@ -22,7 +22,7 @@ _VERB = {"+": "created", "~": "changed", "-": "removed"}
 @pass_invocation
 def apply(invocation: Invocation, source: IO[bytes], dry_run: bool, prune: bool) -> None:
     """Make the configuration what FILE says: print a plan, then apply all of it or nothing."""
-    filename = _name_of(source)
+    filename = name_of(source)
     request = {"yaml": text_of(source), "filename": filename, "prune": prune}
     result = invocation.server.post("configuration", "plan" if dry_run else "apply", body=request)
     if invocation.json:
@@ -41,13 +41,13 @@ def apply(invocation: Invocation, source: IO[bytes], dry_run: bool, prune: bool)
                 print(f"{name} has no value yet: ostiary{invocation.home_option} secret set {name}")
 
 
-def _name_of(source: IO[bytes]) -> str:
+def name_of(source: IO[bytes]) -> str:
     return "standard input" if source.name in ("-", "<stdin>") else str(source.name)
 
 
 def text_of(source: IO[bytes]) -> str:
     """The declarative file's text. Raises `OperatorError` for what cannot be one."""
-    filename = _name_of(source)
+    filename = name_of(source)
     content = source.read(_FILE_MAX_BYTES + 1)
     if len(content) > _FILE_MAX_BYTES:
         raise OperatorError(f"{filename} is larger than 4 MiB: that is no configuration.", "Check the file's name.")

@@ -12,15 +12,15 @@ _SCOPE = "api"
 
 
 class ConsoleClient(Api):
-    def __init__(self, login: dict[str, Any], *, said: bool) -> None:
-        """`said`: the person named this console; otherwise a change says once where it goes."""
+    def __init__(self, login: dict[str, Any], *, quiet: bool) -> None:
+        """Unless `quiet`, a change says once where it goes: the person did not name this console."""
         self._login = login
-        self._said = said
+        self._quiet = quiet
 
     def _exchange(self, method: str, path: str, payload: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
         console = self._login["console"]
-        if not self._said and method != "GET":
-            self._said = True
+        if not self._quiet and method != "GET":
+            self._quiet = True
             print(f"Note: no server runs here; this goes to {console}.", file=sys.stderr)
         answer = None
         for _ in range(2):
@@ -45,12 +45,12 @@ class ConsoleClient(Api):
         return refusal
 
 
-def client_of_login(console: str | None) -> ConsoleClient | None:
+def client_of_login(console: str | None, *, quiet: bool = False) -> ConsoleClient | None:
     """As the latest sign-in that is no agent's: at the console, which must then be one; or at any, None without one."""
     people = [login for login in access.logins() if not login["agent"]]
     login = login_file.find(people, console)
     if login is not None:
-        return ConsoleClient(login, said=console is not None)
+        return ConsoleClient(login, quiet=quiet or console is not None)
     if console is None:
         return None
     raise RefusedError(f"You are not signed in at {console}.", f"Run `ostiary login --console {console}`.")

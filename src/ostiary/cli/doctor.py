@@ -1,6 +1,5 @@
 """`ostiary doctor`."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import IO, TYPE_CHECKING
@@ -18,17 +17,17 @@ _COLOUR = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 @click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
-def doctor(context: click.Context) -> None:
+def doctor(context: click.Context) -> int:
     """Check this installation line by line and say what to do. Exits with 1 when something fails.
 
     Nothing is changed, and nothing is sent to an upstream: names are resolved, addresses are judged.
     """
     if context.invoked_subcommand is not None:
-        return
+        return 0
     from ostiary.cli.checks import all_checks
 
     invocation = context.ensure_object(Invocation)
-    _print(invocation, all_checks(invocation))
+    return _print(invocation, all_checks(invocation))
 
 
 @doctor.command()
@@ -41,34 +40,23 @@ def doctor(context: click.Context) -> None:
     help="A configuration that is not applied yet; - is standard input.",
 )
 @pass_invocation
-def idp(invocation: Invocation, name: str, source: IO[bytes] | None) -> None:
+def idp(invocation: Invocation, name: str, source: IO[bytes] | None) -> int:
     """Ask the identity provider NAME what it offers, and say what is wrong with our configuration of it.
 
     Nothing is changed, and nobody is signed in.
     """
     from ostiary.cli.checks import Report
-    from ostiary.cli.configuration import text_of
+    from ostiary.cli.configuration import name_of, text_of
 
     body = {"name": name}
     if source is not None:
-        body["yaml"] = text_of(source)
+        body |= {"yaml": text_of(source), "filename": name_of(source)}
     findings = invocation.server.post("identity", "examine", body=body)["findings"]
-    _print(
-        invocation,
-        [
-            Report(
-                str(row.get("level", "warn")),
-                str(row.get("subject", "")),
-                str(row.get("sentence", "")),
-                str(row.get("next") or row.get("next_step") or ""),
-            )
-            for row in findings
-        ],
-    )
+    return _print(invocation, (Report(row["level"], name, row["sentence"], row["next"]) for row in findings))
 
 
-def _print(invocation: Invocation, found: Iterable["Report"]) -> None:
-    """Each as it comes, and what it comes to."""
+def _print(invocation: Invocation, found: Iterable["Report"]) -> int:
+    """Each as it comes, and what it comes to. Returns the exit code."""
     reports = []
     for report in found:
         reports.append(report)
@@ -85,8 +73,7 @@ def _print(invocation: Invocation, found: Iterable["Report"]) -> None:
         print(f"\n{failures} failed, {warnings} to look at.")
     else:
         print("\nEverything is in order.")
-    if failures:
-        sys.exit(1)
+    return 1 if failures else 0
 
 
 def _advice(next_step: str) -> Iterator[str]:

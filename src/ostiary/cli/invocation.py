@@ -55,7 +55,7 @@ class Invocation:
             return AdminClient(home, self.home_option)
         from ostiary.cli.console_client import client_of_login
 
-        remote = client_of_login(self.console)
+        remote = client_of_login(self.console, quiet=self.json)
         return AdminClient(home, self.home_option) if remote is None else remote
 
 

@@ -1,10 +1,12 @@
 """`ostiary owner`."""
 
+import sys
+
 import click
 
 from ostiary.cli.client import AdminClient
 from ostiary.cli.invocation import Group, Invocation, pass_invocation
-from ostiary.cli.terminal import moment, print_json, visible
+from ostiary.cli.terminal import print_json, visible
 
 
 @click.group(cls=Group)
@@ -26,5 +28,4 @@ def link(invocation: Invocation) -> None:
         print_json(made)
         return
     print(visible(made["url"]))
-    if made.get("expires_at"):
-        click.echo(f"It works once, until {moment(made['expires_at'])}. Any link before it is void.", err=True)
+    print("It works once, within 24 hours. Any link before it is void.", file=sys.stderr)

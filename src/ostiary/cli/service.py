@@ -124,3 +124,16 @@ def keys(invocation: Invocation, name: str) -> None:
             for row in rows
         ],
     )
+
+
+@service.command()
+@click.argument("name")
+@click.argument("key_id", metavar="ID")
+@pass_invocation
+def revoke(invocation: Invocation, name: str, key_id: str) -> None:
+    """End the key ID of the service account NAME now."""
+    result = invocation.server.delete(_ACCOUNTS, name, "keys", key_id)
+    if invocation.json:
+        print_json(result)
+    else:
+        print(f"The key {visible(key_id)} of {visible(name)} is revoked.")

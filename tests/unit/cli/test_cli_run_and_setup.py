@@ -117,7 +117,7 @@ def test_what_cannot_be_run_is_a_sentence(ostiary: Ostiary, signed_in: StandIn, 
     assert ostiary("run", "--agent", "unknown", "--console", signed_in.url, "--", "true")[0] == FAILED
 
 
-def test_claude_code_and_codex_ask_for_fresh_tokens_as_they_go(person: Path, signed_in: StandIn, tmp_path: Path) -> None:
+def test_claude_code_and_codex_ask_for_fresh_tokens(person: Path, signed_in: StandIn, tmp_path: Path) -> None:
     path = fake_tool(tmp_path / "bin", "claude")
     arguments, environment = shown(run_tool(person, "claude", "--print", "hello", path=path))
     assert arguments[0] == "--settings"
@@ -248,7 +248,7 @@ def test_claude_codes_settings_keep_what_they_held(ostiary: Ostiary, signed_in: 
 
 def test_codexs_configuration_keeps_its_comments(ostiary: Ostiary, signed_in: StandIn, person: Path) -> None:
     file = person / ".codex" / "config.toml"
-    code, out, _ = ostiary("setup", "codex", "--write", "--json")
+    _, out, _ = ostiary("setup", "codex", "--write", "--json")
     assert json.loads(out)["written"] == {"file": str(file), "changed": True, "copy": None}
     assert tomllib.loads(file.read_text())["model_provider"] == "ostiary"
     before = '# mine\nmodel = "gpt-5.4"\n\n[model_providers.other]\nname = "Other"  # keep\n'

@@ -1,4 +1,4 @@
-"""`ostiary token`: from the cache at once, refreshed once for all who ask, and never from a file that others can read."""
+"""`ostiary token`: from the cache at once, refreshed once for all who ask, never from a file that others can read."""
 
 import json
 import os
