@@ -12,6 +12,8 @@ _DECLARATION = re.compile(
     r"""(?:\s+encoding\s*=\s*(?:"utf-8"|'utf-8'))?(?:\s+standalone\s*=\s*(?:"(?:yes|no)"|'(?:yes|no)'))?\s*\?>""",
     re.IGNORECASE,
 )
+_NAMESPACES_MAX = 4096
+"""Declarations in a message. Canonicalization looks through them again and again."""
 _WHITE_SPACE = re.compile(r"[ \t\r\n]+")
 
 
@@ -66,13 +68,15 @@ def parse_message(data: bytes) -> "etree._Element":
         text = text[declaration.end() :]
     if "<!" in text or "<?" in text:
         raise DocumentError("markup")
+    if text.count("xmlns") > _NAMESPACES_MAX:
+        raise DocumentError("too-large")
     return _parse(text)
 
 
 def parse_file(data: bytes) -> "etree._Element":
     """The root of a document that the operator trusts: comments may stand in it, a DTD may not.
     Raises `DocumentError`."""
-    text = _utf8(data).removeprefix("\ufeff")
+    text = _utf8(data)
     declaration = _DECLARATION.match(text)
     if declaration is not None:
         text = text[declaration.end() :]
@@ -112,7 +116,7 @@ def hardened_parser() -> "etree.XMLParser":
 
 def _utf8(data: bytes) -> str:
     try:
-        text = data.decode("utf-8")
+        text = data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError:
         raise DocumentError("character-set") from None
     if "\0" in text:
@@ -122,7 +126,7 @@ def _utf8(data: bytes) -> str:
 
 def _parse(text: str) -> "etree._Element":
     try:
-        root = etree.fromstring(text.strip().encode(), hardened_parser())
+        root = etree.fromstring(text.strip(" \t\r\n").encode(), hardened_parser())
     except (etree.XMLSyntaxError, ValueError):
         raise DocumentError("xml") from None
     if etree.ElementTree(root).docinfo.internalDTD is not None:

@@ -32,7 +32,7 @@ DIGESTS = frozenset({DigestAlgorithm.SHA256, DigestAlgorithm.SHA384, DigestAlgor
 _SIGNATURE_METHOD_NAMES = frozenset(method.value for method in SIGNATURE_METHODS)
 _DIGEST_NAMES = frozenset(digest.value for digest in DIGESTS)
 _INCLUSIVE = f"{{{names.EXCLUSIVE_C14N}}}InclusiveNamespaces"
-_PREFIXES = re.compile(r"(?:#default|[A-Za-z_][\w.\-]*)(?: (?:#default|[A-Za-z_][\w.\-]*))*", re.ASCII)
+_PREFIXES = re.compile(r"(?:#default|[A-Za-z_][\w.\-]*)(?: (?:#default|[A-Za-z_][\w.\-]*)){0,15}", re.ASCII)
 
 processor.logger.disabled = True  # at level DEBUG it writes whole assertions
 

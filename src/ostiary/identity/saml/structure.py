@@ -14,6 +14,9 @@ from ostiary.identity.saml.documents import DocumentError
 
 _ID = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,255}", re.ASCII)
 _ENCRYPTED = frozenset({"EncryptedAssertion", "EncryptedID", "EncryptedAttribute", "EncryptedData", "NewEncryptedID"})
+_ATTRIBUTES_MAX = 64
+"""Of one element. Canonicalization sorts them, in time that grows with their square."""
+_SIGNED = (names.protocol("Response"), names.assertion("Assertion"))
 _NEVER = frozenset({"Object", "Manifest", "SignatureProperties"})
 """Parts of a signature that can carry anything."""
 
@@ -41,6 +44,8 @@ def _check(root: "etree._Element", assertion_parent: "etree._Element | None") ->
         # Whatever its namespace: what only looks like an assertion is there to confuse somebody.
         name = etree.QName(element).localname
         counts[name] += 1
+        if len(element.attrib) > _ATTRIBUTES_MAX:
+            raise DocumentError("too-large")
         _check_ids(element, seen_ids)
         if name in _ENCRYPTED:
             raise DocumentError("encrypted")
@@ -70,13 +75,11 @@ def _check_ids(element: "etree._Element", seen: set[str]) -> None:
 
 
 def _check_signature_place(signature: "etree._Element") -> None:
-    """Directly behind the issuer of the response or the assertion, or first in a response without one."""
+    """Second in the response or the assertion, behind its issuer; first in a response that has none."""
     parent = signature.getparent()
-    before = signature.getprevious()
-    if (
-        signature.tag != names.signature("Signature")
-        or parent is None
-        or parent.tag not in (names.protocol("Response"), names.assertion("Assertion"))
-        or (before is not None and (before.tag != names.assertion("Issuer") or before.getprevious() is not None))
-    ):
+    if signature.tag != names.signature("Signature") or parent is None or parent.tag not in _SIGNED:
+        raise DocumentError("signature-shape")
+    issuer = parent[0] if parent[0].tag == names.assertion("Issuer") else None
+    has_place = parent.index(signature) == (0 if issuer is None else 1)
+    if not has_place or (issuer is None and parent.find(names.assertion("Issuer")) is not None):
         raise DocumentError("signature-shape")
