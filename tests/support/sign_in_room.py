@@ -126,7 +126,7 @@ class SignInRoom:
     def token(self, user: User, agent: str | None = None, sign_in: str | None = None) -> str:
         kind = ActorKind.USER if agent is None else ActorKind.AGENT
         token_id = "tok_" + os.urandom(8).hex()
-        actor = Actor(kind, user.name, frozenset(), token_id, self.clock() + 900.0, agent, user_id=user.id)
+        actor = Actor(kind, user.name, frozenset(), token_id, self.clock() + 7200.0, agent, user_id=user.id)
         record = TokenRecord(actor, self.clock(), user.name, sign_in=sign_in)
         self.room.store.tokens.add(token_hash(os.urandom(32)), record)
         return token_id
