@@ -8,9 +8,9 @@ from ostiary.adapters.actors import KnownGroups
 from ostiary.adapters.identity_providers import IdentityProviderBook
 from ostiary.adapters.stores.people import People
 from ostiary.identity.access_token import user_of
-from ostiary.identity.jwt import UnknownKeyError, unverified_issuer, verify
+from ostiary.identity.jwt import UnknownKeyError, unverified_issuer
 from ostiary.identity.keys import KeyBook
-from ostiary.identity.workload import service_of
+from ostiary.identity.workload import workload_of
 from ostiary.model.actor import Actor, ActorKind
 from ostiary.model.configuration import Configuration
 from ostiary.model.errors import KeysWantedError, OstiaryError, SignInRefusedError
@@ -79,7 +79,7 @@ class ForeignTokens:
         """Raises `SignInRefusedError`."""
         token_id = "jwt_" + sha256(token.encode("latin-1")).hexdigest()[:16]
         if isinstance(issuer, WorkloadIssuer):
-            service = service_of(issuer, verify(token, keys, issuer.algorithms, None), now)
+            service = workload_of(token, keys, issuer, now)
             return Actor(
                 kind=ActorKind.SERVICE,
                 name=service.service,

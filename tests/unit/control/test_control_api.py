@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from ostiary.control.api import create_api, create_console
+from ostiary.control.api import create_api
 from ostiary.control.api.openapi import openapi_document
 from ostiary.control.api.routes import PREFIX, ROUTES, Route
 from ostiary.control.caller import Permission
 from ostiary.model.errors import IntegrityError, OperatorError, StorageUnavailableError
-from support.control_room import FILE, Room, asked
+from ostiary.model.person import Origin, SignIn, SignInKind, User
+from support.control_room import FILE, NOW, Room, asked
 
 
 class Answer:
@@ -69,6 +70,15 @@ def problem(answer: Answer, status: int, code: str) -> dict[str, Any]:
     assert {"type", "title", "status", "detail", "code", "next"} <= set(answer.json)
     document: dict[str, Any] = answer.json
     return document
+
+
+ISSUER = """\
+version: 1
+identity:
+  issuers:
+    - name: forge
+      workload: {issuer: forge, audience: ostiary, keys: {file: /nowhere}, accepts: [{service: s, claims: {sub: s}}]}
+"""
 
 
 def filled(route: Route) -> str:
@@ -253,13 +263,29 @@ async def test_answers_hold_what_the_document_says(room: Room) -> None:
         "planConfiguration": {"yaml": FILE},
         "createToken": {"actor": "a"},
         "setSecret": {"value": "hunter2hunter2"},
+        "createServiceAccount": {"name": "x"},
+        "examineIssuer": {"name": "forge", "yaml": ISSUER},
     }
+    places = {
+        "/sessions/x": "/sessions/s1",
+        "/exchanges/x": "/exchanges/e1",
+        "/recordings/x": "/recordings/e1",
+        "/users/x/sign-ins": "/users/somebody/sign-ins",
+    }
+    for user_id in ("x", "somebody"):
+        assert room.store.people.add(User(user_id, user_id, Origin.SIGN_IN, NOW, NOW))
+    room.store.sign_ins.add(
+        b"h" * 32, SignIn("x", SignInKind.CONSOLE, "somebody", NOW, NOW, NOW, NOW + 3600), None, None
+    )
     bodies["applyConfiguration"] = bodies["planConfiguration"]
     for route in ROUTES:
-        path = filled(route).replace("/sessions/x", "/sessions/s1").replace("/exchanges/x", "/exchanges/e1")
-        path = path.replace("/recordings/x", "/recordings/e1")
+        path = filled(route)
+        for general, one in places.items():
+            path = path.replace(general, one)
         if route.name == "revokeToken":
             path = path[:-1] + (await call(api, "GET", "/api/v1/tokens")).json["tokens"][0]["id"]
+        if route.name == "revokeKey":
+            path = path[:-1] + (await call(api, "GET", "/api/v1/service-accounts/x/keys")).json["keys"][0]["id"]
         answer = await call(api, route.method, path, bodies.get(route.name))
         assert answer.status == (201 if route.created else 200), (route.name, answer.content)
         assert set(answer.json) == set(route.answer), route.name
@@ -274,22 +300,3 @@ async def test_there_is_no_permission_and_no_route_that_reads_a_secret(room: Roo
         if route.method == "GET" and route.name != "followEvents":
             assert b"hunter2" not in (await call(api, "GET", filled(route))).content
     assert {permission for permission in Permission if "secret" in permission} == {"secrets.read", "secrets.set"}
-
-
-async def test_the_console_serves_a_page_of_text_and_the_description_only(room: Room) -> None:
-    console = create_console()
-    page = await call(console, "GET", "/", uid=None)
-    assert page.headers["content-type"].startswith("text/plain")
-    assert b"ostiary approvals" in page.content
-    assert (await call(console, "GET", "/api/v1/openapi.json", uid=None)).status == 200
-    await room.desk.ask(asked("ap_1"))
-    there, not_there = [await call(console, "GET", f"/approvals/{name}", uid=None) for name in ("ap_1", "ap_2")]
-    assert b"ostiary approvals show ap_1 " in there.content
-    assert there.content.replace(b"ap_1", b"ap_2") == not_there.content
-    assert (await call(console, "GET", "/approvals/<b>x", uid=None)).content == page.content
-    assert room.desk.get("ap_1").state == "waiting"
-    problem(await call(console, "POST", "/approvals/ap_1", {}, uid=None), 405, "not_allowed_here")
-    for route in ROUTES:
-        for uid in (None, 0):
-            problem(await call(console, route.method, filled(route), {}, uid=uid), 404, "not_found")
-    assert [approval.state for approval in room.desk.newest(None, 9)] == ["waiting"]

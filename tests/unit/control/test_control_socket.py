@@ -14,7 +14,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ostiary.control import socket as serving
-from ostiary.control.api import create_console
 from ostiary.model.errors import OperatorError
 
 
@@ -104,11 +103,4 @@ async def test_tcp_has_no_peer_and_a_taken_port_is_a_sentence() -> None:
     assert answer.endswith(b'{"uid":null}')
     with pytest.raises(OperatorError, match="cannot be opened"):
         await serving.serve_tcp(APP, "127.0.0.1", server.port)
-    await server.close()
-
-
-async def test_the_console_answers_over_tcp() -> None:
-    server = await serving.serve_tcp(create_console(), "127.0.0.1", 0)
-    answer = await ask(*await asyncio.open_connection("127.0.0.1", server.port))
-    assert b"Ostiary is running." in answer
     await server.close()

@@ -1,5 +1,5 @@
 """The REST API under /api/v1."""
 
-from ostiary.control.api.application import create_api, create_console
+from ostiary.control.api.application import create_api
 
-__all__ = ["create_api", "create_console"]
+__all__ = ["create_api"]

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
 from ostiary.control.api.fields import read_body, read_query
@@ -23,22 +22,10 @@ from ostiary.model.errors import OstiaryError
 
 _log = logging.getLogger("ostiary.control")
 
-_APPROVAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 Identify = Callable[[Request], Awaitable[Caller | None]]
 """Who calls; None for nobody. Raises `OstiaryError` for somebody whose request must not be taken."""
-
-LANDING = (
-    "Ostiary is running.\n\n"
-    "This address has no sign-in yet, so it decides and shows nothing. Use the command line on the server:\n\n"
-    "  ostiary approvals list                 requests that wait for a person\n"
-    "  ostiary approvals show ID              one of them, exactly as it would be sent\n"
-    "  ostiary approvals approve|deny ID      answer it\n"
-    "  ostiary sessions list                  what tools did\n\n"
-    "The API is described at /api/v1/openapi.json; it is served on the admin socket.\n"
-)
 
 
 class BodyTooLargeError(Exception):
@@ -60,16 +47,6 @@ def api_routes(services: Services, identify: Identify, sentence: str, next_step:
         for route in ROUTES
     ]
     return [*routes, _OPENAPI]
-
-
-def create_console() -> Starlette:
-    """What is served on TCP until there is sign-in: a page of text, and the API's description."""
-    pages = [
-        StarletteRoute("/", _landing, methods=["GET"]),
-        # Where a held request's answer points to; the same page whether or not there is such an approval.
-        StarletteRoute("/approvals/{id}", _landing, methods=["GET"]),
-    ]
-    return _application([*pages, _OPENAPI])
 
 
 def _application(routes: list[StarletteRoute]) -> Starlette:
@@ -128,14 +105,6 @@ async def _content(request: Request, most_bytes: int) -> bytes:
 
 async def _openapi(_request: Request) -> Response:
     return Response(orjson.dumps(openapi_document()), 200, HEADERS, "application/json")
-
-
-async def _landing(request: Request) -> Response:
-    name = str(request.path_params.get("id", ""))
-    return PlainTextResponse(
-        LANDING.replace("ID", name) if _APPROVAL_ID.fullmatch(name) else LANDING,
-        headers={**HEADERS, "content-security-policy": "default-src 'none'; frame-ancestors 'none'"},
-    )
 
 
 _OPENAPI = StarletteRoute(f"{PREFIX}/openapi.json", _openapi, methods=["GET"])

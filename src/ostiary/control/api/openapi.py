@@ -38,7 +38,8 @@ def openapi_document() -> dict[str, Any]:
             "title": "Ostiary",
             "version": ostiary.__version__,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-            "description": "Served to the local owner over HOME/admin.sock.",
+            "description": "Served to the local owner over HOME/admin.sock; to others by the console, with its "
+            "cookie or a token of scope `api`.",
         },
         "paths": paths,
         "components": {"schemas": {"Problem": _PROBLEM}},
