@@ -90,8 +90,9 @@ def create_scim(
     new_id: Callable[[], str],
     base_url: Callable[[], str],
 ) -> Starlette:
-    """To be mounted where `base_url` says, for example `https://ostiary.example.com/scim/v2`; it is asked at the first call. `issuer` is the identity
-    provider whose people SCIM provisions, None while SCIM is switched off; `new_id` makes ids nobody can guess."""
+    """To be mounted where `base_url` says, for example `https://ostiary.example.com/scim/v2`; it is asked once, at the
+    first request. `issuer` is the identity provider whose people SCIM provisions, None while SCIM is switched off;
+    `new_id` makes ids nobody can guess."""
     provisioning = Provisioning(people, groups, ending, log, issuer=issuer, new_id=new_id)
     loaded: list[Service] = []
     loading = asyncio.Lock()

@@ -16,6 +16,8 @@ FILTER_MAX_DEPTH = 16
 FILTER_MAX_TERMS = 100
 PAGE_MAX = 200
 NESTING_MAX = 12
+NAME_MAX = 512
+"""Characters of an attribute's name; in a PATCH it may be a path with a filter in it."""
 
 _MEDIA_TYPES = frozenset({MEDIA_TYPE, "application/json"})
 
@@ -51,12 +53,21 @@ def parse_body(content: bytes) -> dict[str, Any]:
         orjson.loads(content)
         document = json.loads(content, object_pairs_hook=_unique, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        raise ScimError(400, "The body is not JSON, or a name stands twice in it.", "invalidSyntax") from None
+        raise ScimError(
+            400, "The body is not JSON, or a name in it stands twice or is too long.", "invalidSyntax"
+        ) from None
     if not isinstance(document, dict):
         raise ScimError(400, "The body must be a JSON object.", "invalidSyntax")
     if _depth(document) > NESTING_MAX:
         raise ScimError(400, "The body is nested too deeply.", "invalidSyntax")
     return document
+
+
+def require_schema(body: Mapping[str, Any], schema: str) -> None:
+    """Raises `ScimError` unless the body says that it is of `schema`."""
+    named = next((value for name, value in body.items() if name.lower() == "schemas"), None)
+    if not isinstance(named, list) or schema.lower() not in {str(one).lower() for one in named}:
+        raise ScimError(400, f"'schemas' must name {schema}.", "invalidSyntax")
 
 
 def read_query(request: Request) -> Query:
@@ -135,7 +146,7 @@ def _listed(given: Any) -> tuple[str, ...]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({name.lower() for name, _ in pairs}) != len(pairs):
+    if len({name.lower() for name, _ in pairs}) != len(pairs) or any(len(name) > NAME_MAX for name, _ in pairs):
         raise ValueError
     return dict(pairs)
 

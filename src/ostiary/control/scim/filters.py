@@ -58,6 +58,8 @@ def compiled(text: str, model: Any) -> Filter:
         parsed = ScimFilter[model](text)
         if "password" in text.lower() and "password" in set(_names(parsed.ast)):
             raise ScimError(400, "Passwords are not kept here.", "invalidFilter")
+        if any(not _is_unicode(value) for value in _values(parsed.ast)):
+            raise ScimError(400, "The filter holds what is no Unicode.", "invalidFilter")
         return Filter(_test(parsed.ast, model), dict(_demands(parsed.ast)), frozenset(_names(parsed.ast)))
 
 
@@ -79,6 +81,22 @@ def _names(node: FilterNode) -> Iterator[str]:
         case LogicalExpr(_, terms):
             for term in terms:
                 yield from _names(term)
+
+
+def _values(node: FilterNode) -> Iterator[Any]:
+    match node:
+        case Comparison(_, _, value):
+            yield value
+        case Not(inner) | ValuePath(_, inner):
+            yield from _values(inner)
+        case LogicalExpr(_, terms):
+            for term in terms:
+                yield from _values(term)
+
+
+def _is_unicode(value: Any) -> bool:
+    """Half a surrogate pair cannot be looked up."""
+    return not isinstance(value, str) or value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 def _test(node: FilterNode, model: Any) -> Test:

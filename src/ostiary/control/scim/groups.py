@@ -9,7 +9,7 @@ from scim2_models import Group, Path
 from scim2_models.path import CompareOperator, Comparison, FilterNode, LogicalExpr, LogicalOperator
 
 from ostiary.control.identity_ports import ScimGroups
-from ostiary.control.scim.bodies import Query, check_filter_size
+from ostiary.control.scim.bodies import Query, check_filter_size, require_schema
 from ostiary.control.scim.errors import ScimError, invalid
 from ostiary.control.scim.filters import Filter, compiled
 from ostiary.control.scim.names import checked_group_name
@@ -146,10 +146,8 @@ def _present(group: ScimGroup | None) -> list[ScimGroup]:
 
 def _draft_of(body: Mapping[str, Any], group_id: str) -> _Draft:
     """A whole group from the body of a POST or PUT."""
+    require_schema(body, GROUP_SCHEMA)
     given = {name.lower(): value for name, value in body.items()}
-    schemas = given.get("schemas")
-    if not isinstance(schemas, list) or GROUP_SCHEMA.lower() not in {str(schema).lower() for schema in schemas}:
-        raise ScimError(400, f"'schemas' must name {GROUP_SCHEMA}.", "invalidSyntax")
     members = set(_member_ids(given.get("members") or []))
     return _Draft(group_id, given.get("displayname"), given.get("externalid"), members)
 

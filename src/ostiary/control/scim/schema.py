@@ -22,6 +22,7 @@ from scim2_models import (
 )
 from scim2_models import Error as ScimErrorMessage
 
+from ostiary.control.scim.bodies import check_filter_size, require_schema
 from ostiary.control.scim.errors import ScimError, invalid
 
 GROUP_SCHEMA = str(Group.__schema__)
@@ -56,6 +57,9 @@ class Person(User[Enterprise]):
     emails: list[Mail] | None = None  # type: ignore[assignment]
 
 
+NAMES_MAX = 2000
+"""Of attributes in one request about one person."""
+
 POLICY = ScimPolicy(
     unknown=ScimPolicy.Unknown.ignore,
     remove_value_as_filter=ScimPolicy.RemoveValue.apply,
@@ -70,6 +74,8 @@ _SERVERS_OWN = frozenset({"schemas", "id", "meta", "groups", "password"})
 
 def person_of(body: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
     """What a client says of a person, without what it has no say in. Raises `ScimError`."""
+    require_schema(body, USER_SCHEMA)
+    _check_names(body)
     context = Context.RESOURCE_CREATION_REQUEST if is_new else Context.RESOURCE_REPLACEMENT_REQUEST
     with _refusing(), POLICY:
         person = Person.model_validate(_with_managers(body), scim_ctx=context)
@@ -80,11 +86,17 @@ def patched_person(said: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str
     """The same after a PATCH of it. `said` holds the server's own attributes too, so that writing one of them is told
     from repeating it. Raises `ScimError`."""
     operations = operations_of(body)
+    _check_names(body)
+    for operation in operations:
+        check_filter_size(str(operation.get("path") or ""))
     message = {"schemas": body.get("schemas"), "Operations": [_with_managers(operation) for operation in operations]}
     with _refusing(), POLICY:
         person = Person.model_validate(said)
         patch = PatchOp[Person].model_validate(message, scim_ctx=Context.RESOURCE_PATCH_REQUEST)
-        patch.patch(person)
+        for step in patch.operations or ():
+            # One by one, so that nothing grows beyond what would be kept: each costs as much as there is.
+            patch.model_copy(update={"operations": [step]}).patch(person)
+            _check_values(person)
         return _said(person)
 
 
@@ -117,12 +129,30 @@ def refusing() -> Any:
 def _said(person: Person) -> dict[str, Any]:
     document: dict[str, Any] = person.model_dump(scim_ctx=Context.DEFAULT)
     said = {name: value for name, value in document.items() if name not in _SERVERS_OWN}
-    for name, value in said.items():
-        if isinstance(value, list) and len(value) > VALUES_MAX:
-            raise invalid(f"'{name}' has more than {VALUES_MAX} values.")
+    _check_values(person)
     if _size(said) > DOCUMENT_MAX_CHARACTERS:
         raise ScimError(400, "The user's attributes are too long.", "tooMany")
     return said
+
+
+def _check_names(body: Any) -> None:
+    """Each name is looked for among the attributes there are, and may be a path to be parsed."""
+    if _names(body) > NAMES_MAX:
+        raise ScimError(400, f"The body has more than {NAMES_MAX:,} names in it.", "tooMany")
+
+
+def _names(value: Any) -> int:
+    if isinstance(value, Mapping):
+        return len(value) + sum(_names(held) for held in value.values())
+    if isinstance(value, list):
+        return sum(_names(held) for held in value)
+    return 0
+
+
+def _check_values(person: Person) -> None:
+    for name, value in person:
+        if isinstance(value, list) and len(value) > VALUES_MAX:
+            raise invalid(f"'{name}' has more than {VALUES_MAX} values.")
 
 
 def _size(value: Any) -> int:
