@@ -362,7 +362,7 @@ BYTES: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     "NUL": (lambda: honest().encode().replace(b"ann@", b"ann\0@"), ("character-set",)),
     "NUL at the end": (lambda: honest().encode() + b"\0", ("character-set",)),
     "NUL by number": (lambda: honest().encode().replace(b"ann@", b"ann&#0;@"), ("xml",)),
-    "byte order mark twice": (lambda: b"\xef\xbb\xbf" * 2 + honest().encode(), ("xml",)),
+    "byte order mark twice": (lambda: b"\xef\xbb\xbf" * 2 + honest().encode(), ("character-set",)),
     "space that XML has not": (lambda: "\u00a0".encode() + honest().encode(), ("xml",)),
     "text before": (lambda: b"x" + honest().encode(), ("xml",)),
     "text behind": (lambda: honest().encode() + b"x", ("xml",)),

@@ -119,7 +119,7 @@ def _utf8(data: bytes) -> str:
         text = data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError:
         raise DocumentError("character-set") from None
-    if "\0" in text:
+    if "\0" in text or text.startswith("\ufeff"):
         raise DocumentError("character-set")
     return text
 
