@@ -83,7 +83,7 @@ def test_whether_requests_should_be_signed(value: str, wants: bool) -> None:
         (idp.metadata_xml().replace("https://idp.example/sso", "http://idp.example/sso"), "not https"),
         (idp.metadata_xml().replace("https://idp.example/sso", "javascript:alert(1)"), "not https"),
         (idp.metadata_xml().replace("</ds:X509Certificate>", "!</ds:X509Certificate>"), "not base64"),
-        (idp.metadata_xml().replace("</ds:X509Certificate>", "<x/></ds:X509Certificate>"), "not well-formed"),
+        (idp.metadata_xml().replace("</ds:X509Certificate>", "<x/></ds:X509Certificate>"), "not base64"),
         (" " * (4 * 2**20 + 1), "larger than 4 MiB"),
     ],
     ids=range(13),

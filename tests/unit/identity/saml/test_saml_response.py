@@ -1,5 +1,6 @@
 """Answers that are right, in the ways identity providers give them."""
 
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -177,7 +178,8 @@ def test_a_session_without_index_or_end() -> None:
 def test_attributes_that_are_more_than_text_are_left_out() -> None:
     xml = (
         '<saml:Attribute Name="a" FriendlyName="nick"><saml:AttributeValue><x/></saml:AttributeValue>'
-        '<saml:AttributeValue>1</saml:AttributeValue></saml:Attribute><saml:Attribute Name="a"><saml:AttributeValue>2</saml:AttributeValue>'
+        "<saml:AttributeValue>1</saml:AttributeValue></saml:Attribute>"
+        '<saml:Attribute Name="a"><saml:AttributeValue>2</saml:AttributeValue>'
         '</saml:Attribute><saml:Attribute Name="b" FriendlyName="nick"/><saml:Attribute Name="c"><saml:AttributeValue'
         ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/></saml:Attribute>'
     )
@@ -229,3 +231,10 @@ def test_an_assertion_for_a_machine_says_nothing_of_a_sign_in() -> None:
         encoded, metadata=idp.metadata(), token_url=idp.TOKEN_URL, sp_entity_id=idp.SP, now=NOW
     )
     assert (found.authenticated_at, found.session_index, found.session_ends_at) == (NOW, None, None)
+
+
+def test_nothing_of_an_answer_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    logging.getLogger("signxml").setLevel("DEBUG")
+    check(idp.signed_response(what="both"))
+    assert caplog.records == []
