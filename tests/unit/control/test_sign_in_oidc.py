@@ -1,5 +1,6 @@
 """Signing in through an OpenID provider on loopback, stepping up, and out again."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -216,6 +217,30 @@ async def test_a_console_sign_in_ends_by_both_its_limits(house: SignInRoom, prov
     await browser.sign_in(provider)
     house.clock.now += 600.0
     assert await house.visitor(browser.cookie) is None
+
+
+async def test_shorter_limits_hold_for_those_who_are_signed_in(house: SignInRoom, provider: OidcProvider) -> None:
+    browser = house.browser()
+    await browser.sign_in(provider)
+    house.clock.now += 300.0
+    assert await house.visitor(browser.cookie) is not None
+    for limits in (SignInLimits(absolute_s=300.0), SignInLimits(idle_s=60.0)):
+        house.configuration = replace(house.configuration, sign_in_limits=limits)
+        assert (await house.visitor(browser.cookie) is None) is (limits.absolute_s == 300.0)
+    house.clock.now += 60.0
+    assert await house.visitor(browser.cookie) is None
+
+
+async def test_who_signs_in_for_the_first_time_in_two_browsers_at_once_is_one_person(
+    house: SignInRoom, provider: OidcProvider
+) -> None:
+    browsers = [house.browser() for _ in range(4)]
+    answers = [await browser.answer(provider) for browser in browsers]
+    opened = await asyncio.gather(
+        *(browser.finish(answer) for browser, answer in zip(browsers, answers, strict=True))
+    )
+    assert len({each.user.id for each in opened}) == len(house.people.list("", 10)) == 1
+    assert len(house.entries("admin.user.add")) == 1
 
 
 async def test_when_somebody_was_seen_is_written_once_a_minute(house: SignInRoom, provider: OidcProvider) -> None:

@@ -338,6 +338,15 @@ async def test_the_end_of_a_tool_withdraws_what_it_asks_unless_its_agent_has_ano
     assert not house.has_token(user, "cursor")
 
 
+async def test_streams_are_looked_at_even_when_the_token_they_began_with_is_over(
+    house: SignInRoom, provider: OidcProvider
+) -> None:
+    tool = house.tool(house.add_user("ana"), "cursor")
+    house.clock.now += 8000.0
+    await house.end.of_sign_in(tool, "signed out")
+    assert house.access_changes == 1
+
+
 async def test_the_end_goes_through_when_whoever_asked_for_it_goes_away(
     house: SignInRoom, provider: OidcProvider
 ) -> None:

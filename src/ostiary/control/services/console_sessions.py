@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ostiary.control.caller import Caller
 from ostiary.control.identity_ports import People, SignIns
@@ -104,9 +104,7 @@ class ConsoleSessions:
         if not cookie or len(cookie) > COOKIE_MAX_CHARACTERS:
             return None
         sign_in = self._sign_ins.of_handle(handle_hash(cookie))
-        if sign_in is None or sign_in.kind is not SignInKind.CONSOLE or not sign_in.is_live(self._clock()):
-            return None
-        return sign_in
+        return sign_in if sign_in is not None and self._is_open(sign_in) else None
 
     async def open(
         self, user: User, proof: Proof, visit: Visit, *, is_step_up: bool = False, began_as: str | None = None
@@ -140,7 +138,7 @@ class ConsoleSessions:
         now = self._clock()
         cookie = new_handle(self._randomness)
         proved_at = 0.0 if proof.authenticated_at is None else min(proof.authenticated_at, now)
-        old = self.of_cookie(visit.cookie) or self._live_console(began_as, now)
+        old = self.of_cookie(visit.cookie) or self._begun(began_as)
         if is_step_up and old is not None and _is_same(old, user, proof):
             await asyncio.to_thread(self._step_up, old, proof, handle_hash(cookie), proved_at, now)
             return cookie
@@ -166,10 +164,18 @@ class ConsoleSessions:
             await self.close(old, "signed in again")
         return cookie
 
-    def _live_console(self, sign_in_id: str | None, now: float) -> SignIn | None:
+    def _begun(self, sign_in_id: str | None) -> SignIn | None:
         sign_in = None if sign_in_id is None else self._sign_ins.get(sign_in_id)
-        is_one = sign_in is not None and sign_in.kind is SignInKind.CONSOLE and sign_in.is_live(now)
-        return sign_in if is_one else None
+        return sign_in if sign_in is not None and self._is_open(sign_in) else None
+
+    def _is_open(self, sign_in: SignIn) -> bool:
+        """Within the limits it began with, and within those of now where they are shorter."""
+        if sign_in.kind is not SignInKind.CONSOLE:
+            return False
+        limits = self._configuration().sign_in
+        idle_s = limits.idle_s if sign_in.idle_s is None else min(sign_in.idle_s, limits.idle_s)
+        ends_at = min(sign_in.ends_at, sign_in.created_at + limits.absolute_s)
+        return replace(sign_in, idle_s=idle_s, ends_at=ends_at).is_live(self._clock())
 
     def _step_up(self, sign_in: SignIn, proof: Proof, handle: bytes, proved_at: float, now: float) -> None:
         self._sign_ins.authenticated(sign_in.id, handle, proved_at)

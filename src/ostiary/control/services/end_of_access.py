@@ -92,7 +92,8 @@ class EndOfAccess:
         now = self._log.now()
         ended = await asyncio.to_thread(self._sign_ins.end, sign_in.id, now, why)
         revoked = await asyncio.to_thread(self._tokens.revoke_all, now, sign_in=sign_in.id)
-        if revoked:
+        if revoked or sign_in.kind is SignInKind.TOOL:
+            # A stream may have outlived the token it began with.
             self._access_changed()
         user = self._people.get(sign_in.user_id)
         if user is None:
