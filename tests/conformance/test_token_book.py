@@ -97,7 +97,11 @@ def test_what_a_token_is_bound_to_and_lives_with_is_kept(store: Any) -> None:
     assert (listed.scope, listed.sign_in, listed.actor.user_id, listed.actor.bound_to) == (
         TokenScope.API, "s1", "u1", "jkt:abc",
     )  # fmt: skip
-    assert store.tokens.of_hash(hash_of("t1")) == listed == store.tokens.record(hash_of("t1"), TokenScope.API)
+    assert store.tokens.of_hash(hash_of("t1")) == listed == store.tokens.live(hash_of("t1"), TokenScope.API, 200.0)
+    assert store.tokens.live(hash_of("t1"), TokenScope.API, 200.5) is None
+    assert store.tokens.live(hash_of("t1"), TokenScope.GATEWAY, 200.0) is None
+    store.tokens.revoke("t1", 150.0)
+    assert store.tokens.live(hash_of("t1"), TokenScope.API, 200.0) is None
 
 
 def test_a_person_owns_what_was_made_for_their_user_or_by_hand_for_their_name(store: Any) -> None:

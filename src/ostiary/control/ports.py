@@ -10,7 +10,7 @@ from ostiary.model.actor import ActorKind
 from ostiary.model.approval import Approval, ApprovalState
 from ostiary.model.configuration import ConfigurationVersion, SecretVersion
 from ostiary.model.session import Session
-from ostiary.model.token import TokenRecord
+from ostiary.model.token import TokenRecord, TokenScope
 from ostiary.ports import Frame
 
 Note = Callable[[dict[str, Any]], None]
@@ -68,6 +68,10 @@ class TokenStore(Protocol):
 
     def of_hash(self, token_hash: bytes) -> TokenRecord | None:
         """Whatever it opens, revoked or not."""
+        ...
+
+    def live(self, token_hash: bytes, scope: TokenScope, now: float) -> TokenRecord | None:
+        """One of exactly this scope that is neither revoked nor expired; the same time for none of any kind."""
         ...
 
     def used(self, token_id: str, at: float, network: str) -> None: ...

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ostiary.control.identity_ports import OneTime
-from ostiary.control.limits import Limiter, network_key
 from ostiary.control.services.console_sessions import Visitor
 from ostiary.control.services.handles import Randomness, handle_hash, new_handle
 from ostiary.control.services.oauth.errors import OAuthError
 from ostiary.control.services.oauth.requests import Asked, asked_of, check_client, needed
 from ostiary.control.services.oauth.tool_tokens import Confirmed, ToolTokens, invalid_grant
 from ostiary.control.services.sign_in_log import SignInLog
+from ostiary.identity.limits import Limiter, network_key
 
 DEVICE_CODES = "device-code"
 USER_CODES = "device-user-code"

@@ -6,7 +6,6 @@ from typing import Any
 
 from ostiary.control.caller import Caller
 from ostiary.control.identity_ports import IdentityProviders, OneTime, People, ServiceAccounts, SignIns
-from ostiary.control.limits import Limiter, network_key
 from ostiary.control.ports import TokenStore
 from ostiary.control.services.admin_log import AdminLog
 from ostiary.control.services.arrivals import Arrivals
@@ -25,6 +24,7 @@ from ostiary.control.services.sign_in_log import SignInLog
 from ostiary.control.services.token_mint import TokenMint
 from ostiary.control.services.tokens import TokenService
 from ostiary.identity import dpop
+from ostiary.identity.limits import Limiter, network_key
 from ostiary.identity.tokens import looks_like_token, token_hash
 from ostiary.model.configuration import Configuration
 from ostiary.model.token import TokenRecord, TokenScope
@@ -181,7 +181,8 @@ class OAuthService:
             token = needed(fields, "token")
             if await self._tool_tokens.end(token, "signed out with the command line"):
                 return
-            record = self._record(token)
+            held = _token_in(token)
+            record = None if held is None else self._tokens.of_hash(token_hash(held))
             if record is None:
                 self._not_known(network)
                 return
@@ -247,14 +248,8 @@ class OAuthService:
         return await self._proofs.key_of(proof, method="POST", url=url, now=self._log.now())
 
     def _opened(self, bearer: str, scope: TokenScope, now: float) -> TokenRecord | None:
-        record = self._record(bearer)
-        if record is None or record.scope is not scope or record.revoked_at is not None:
-            return None
-        return record if record.actor.expires_at > now else None
-
-    def _record(self, text: str) -> TokenRecord | None:
-        encoded = text.encode("utf-8", "surrogatepass")
-        return self._tokens.of_hash(token_hash(encoded)) if looks_like_token(encoded) else None
+        token = _token_in(bearer)
+        return None if token is None else self._tokens.live(token_hash(token), scope, now)
 
     def _not_known(self, network: str) -> None:
         if network:
@@ -273,3 +268,9 @@ class OAuthService:
             if refusal.error not in _NO_FAILURES:
                 self._not_known(network)
             raise
+
+
+def _token_in(text: str) -> bytes | None:
+    """What looks like a token, as it is hashed."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    return encoded if looks_like_token(encoded) else None
