@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -13,6 +14,8 @@ from typing import Any
 
 from processes import Server, clean_environment, free_port, listens, start_server
 from tap import Tap
+
+OSTIARY = (sys.executable, "-m", "ostiary")
 
 SENTENCE = "Contractors use the shared notebook instead; ask Dora for a door of your own."
 
@@ -69,32 +72,70 @@ class Keys:
     stale: str
 
 
-class Ostiary:
-    """A served installation in `directory`. `front` is the tap that every tool is pointed at."""
+class Installation:
+    """A served installation whose home is in `directory`, with these variables of the environment beside its home."""
 
-    def __init__(self, directory: Path, keys: Keys, *, openai: Tap, anthropic: Tap, cursor: Tap) -> None:
+    def __init__(self, directory: Path, variables: Mapping[str, str], console_port: int | None = None) -> None:
         self.home = directory / "home"
-        self._environment = clean_environment(
-            directory / "user",
-            OSTIARY_HOME=str(self.home),
-            E2E_OPENAI_KEY=keys.openai,
-            E2E_ANTHROPIC_KEY=keys.anthropic,
-            E2E_CURSOR_KEY=keys.cursor,
-            E2E_STALE_KEY=keys.stale,
-        )
-        port = free_port()
-        ops_port = free_port()
+        self.gateway_port, self.console_port, ops_port = free_port(), console_port or free_port(), free_port()
+        self._environment = clean_environment(directory / "user", OSTIARY_HOME=str(self.home), **variables)
         self.log = directory / "serve.log"
         self._server: Server = start_server(
             [
-                *_OSTIARY, "serve", "--home", str(self.home), "--gateway", f"127.0.0.1:{port}",
-                "--console", f"127.0.0.1:{free_port()}", "--ops", f"127.0.0.1:{ops_port}",
+                *OSTIARY, "serve", "--home", str(self.home), "--gateway", f"127.0.0.1:{self.gateway_port}",
+                "--console", f"127.0.0.1:{self.console_port}", "--ops", f"127.0.0.1:{ops_port}",
             ],
             self.log,
             self._environment,
-            lambda: listens(port) and listens(ops_port),
+            lambda: listens(self.gateway_port) and listens(ops_port),
         )  # fmt: skip
-        self.front = Tap(port)
+
+    def command(self, *arguments: str) -> str:
+        """What `ostiary ARGUMENTS` prints. `AssertionError` with its complaint when it fails."""
+        done = subprocess.run(
+            [*OSTIARY, *arguments], env=self._environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, f"ostiary {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.command(*arguments, "--json"))
+
+    def entries(self) -> list[dict[str, Any]]:
+        """The audit log's entries, oldest first, as the socket behind the command line gives them."""
+        found: list[dict[str, Any]] = []
+        while page := self._ask(f"/api/v1/audit/entries?after={len(found) - 1}&limit=1000")["entries"]:
+            found += [row["entry"] for row in page]
+        return found
+
+    def _ask(self, target: str) -> Any:
+        with socket.socket(socket.AF_UNIX) as wire:
+            wire.connect(str(self.home / "admin.sock"))
+            wire.sendall(f"GET {target} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+            answer = b"".join(iter(lambda: wire.recv(65536), b""))
+        return json.loads(answer.split(b"\r\n\r\n", 1)[1])
+
+    def stop(self) -> int:
+        return self._server.stop()
+
+    def said(self) -> str:
+        return self._server.said()
+
+
+class Ostiary(Installation):
+    """The one of the tools' tests. `front` is the tap that every tool is pointed at."""
+
+    def __init__(self, directory: Path, keys: Keys, *, openai: Tap, anthropic: Tap, cursor: Tap) -> None:
+        super().__init__(
+            directory,
+            {
+                "E2E_OPENAI_KEY": keys.openai,
+                "E2E_ANTHROPIC_KEY": keys.anthropic,
+                "E2E_CURSOR_KEY": keys.cursor,
+                "E2E_STALE_KEY": keys.stale,
+            },
+        )
+        self.front = Tap(self.gateway_port)
         file = directory / "ostiary.yaml"
         file.write_text(
             _CONFIGURATION.substitute(
@@ -103,30 +144,12 @@ class Ostiary:
         )
         self.command("apply", "-f", str(file))
 
-    def command(self, *arguments: str) -> str:
-        """What `ostiary ARGUMENTS` prints. `AssertionError` with its complaint when it fails."""
-        done = subprocess.run(
-            [*_OSTIARY, *arguments], env=self._environment, capture_output=True, text=True, timeout=60
-        )
-        assert done.returncode == 0, f"ostiary {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self.command(*arguments, "--json"))
-
     def token(self, actor: str, groups: str) -> str:
         return str(self.new_token("--actor", actor, "--groups", groups, "--ttl", "1h")["token"])
 
     def new_token(self, *options: str) -> Any:
         """`token` and `id` of a token made with these options of `ostiary token create`."""
         return self.json("token", "create", *options)
-
-    def entries(self) -> list[dict[str, Any]]:
-        """The audit log's entries, oldest first, as the socket behind the command line gives them."""
-        found: list[dict[str, Any]] = []
-        while page := self._ask(f"/api/v1/audit/entries?after={len(found) - 1}&limit=1000")["entries"]:
-            found += [row["entry"] for row in page]
-        return found
 
     def entry(self, exchange: str, entry_type: str) -> dict[str, Any]:
         """One entry of an exchange. A refusal is written soon after the answer, not before it."""
@@ -137,13 +160,6 @@ class Ostiary:
                     return entry
             time.sleep(0.1)
         raise AssertionError(f"no {entry_type} of {exchange}")
-
-    def _ask(self, target: str) -> Any:
-        with socket.socket(socket.AF_UNIX) as wire:
-            wire.connect(str(self.home / "admin.sock"))
-            wire.sendall(f"GET {target} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
-            answer = b"".join(iter(lambda: wire.recv(65536), b""))
-        return json.loads(answer.split(b"\r\n\r\n", 1)[1])
 
     def url(self, connection: str) -> str:
         return f"http://127.0.0.1:{self.front.port}/{connection}"
@@ -177,10 +193,4 @@ class Ostiary:
 
     def stop(self) -> int:
         self.front.close()
-        return self._server.stop()
-
-    def said(self) -> str:
-        return self._server.said()
-
-
-_OSTIARY = (sys.executable, "-m", "ostiary")
+        return super().stop()
