@@ -34,6 +34,7 @@ from ostiary.gateway.server import GatewayServer
 from ostiary.gateway.snapshots import SnapshotBuilder
 from ostiary.gateway.state import Identities
 from ostiary.gateway.upstream import UpstreamConnection
+from ostiary.identity.limits import Limiter
 from ostiary.identity.tokens import mint_token
 from ostiary.masking.placeholders import Placeholders
 from ostiary.model.actor import Actor, ActorKind
@@ -170,7 +171,12 @@ class Bench:
             snapshot=snapshot,
             settings=settings,
             loop=loop,
-            authenticator=Authenticator(OneToken(), cast(Any, None), Possession(tls=False, behind_proxy=False)),
+            authenticator=Authenticator(
+                OneToken(),
+                cast(Any, None),
+                Possession(tls=False, behind_proxy=False),
+                Limiter(1, 1, time.time),
+            ),
             chronicle=chronicle,
             sessions=SessionBook(lambda: identities.new("se_", time.time())),
             asking=cast(Any, None),  # no rule here asks anybody

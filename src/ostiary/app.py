@@ -59,6 +59,7 @@ from ostiary.gateway.server import GatewayServer
 from ostiary.gateway.snapshots import SnapshotBuilder
 from ostiary.gateway.state import Exchange, Identities
 from ostiary.gateway.trust import server_context
+from ostiary.identity.limits import Limiter
 from ostiary.model.actor import Actor
 from ostiary.model.configuration import Configuration
 from ostiary.model.connection import Connection
@@ -171,6 +172,7 @@ class Application:
             Actors(store.tokens, store.people, groups),
             foreign,
             Possession(tls=tls is not None, behind_proxy=settings.insecure_plaintext),
+            Limiter(settings.token_failures_per_minute / 60, settings.token_failures_per_minute, time.time),
         )
         self._builder = SnapshotBuilder(
             settings,

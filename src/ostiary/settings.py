@@ -86,6 +86,12 @@ class Settings:
     )
     service_key_ttl_s: float = _setting(90 * 86_400.0, "Life of a service account's key when none is asked for.", "seconds")
     service_key_ttl_max_s: float = _setting(366 * 86_400.0, "Longest life of a service account's key.", "seconds")
+    token_failures_per_minute: int = _setting(
+        600,
+        "Unknown tokens that one network address may send to the gateway, at once and then each minute; more are"
+        " answered 429. Tokens that are known are never limited.",
+        "tokens",
+    )
     token_ttl_max_s: float = _setting(30 * 86_400.0, "Longest life of a token.", "seconds")
     approvals_waiting_max: int = _setting(20, "Open approvals one actor may have.", "approvals")
 

@@ -2,10 +2,12 @@
 
 import base64
 import binascii
+import math
 from asyncio import BaseTransport
 from hashlib import sha256
 
 from ostiary.gateway.possession import Possession
+from ostiary.identity.limits import Limiter, network_key
 from ostiary.identity.tokens import looks_like_token
 from ostiary.model.actor import Actor
 from ostiary.model.errors import GatewayRefusal
@@ -19,7 +21,6 @@ _FOREIGN_START = b"eyJ"
 _FOREIGN_MAX_BYTES = 16 * 1024
 _CREDENTIAL = int(RequestField.CREDENTIAL)
 _NEXT = "Get a fresh one with `ostiary token` (or `ostiary login`), and put it where the API key goes."
-_UNKNOWN = GatewayRefusal(401, "token_unknown", "This token is not known here.", _NEXT)
 
 
 def presented_token(head: RequestHead) -> bytes:
@@ -58,22 +59,29 @@ def _from_authorization(value: bytes) -> bytes | None:
 
 
 class Authenticator:
-    def __init__(self, book: TokenBook, foreign: ForeignTokens, possession: Possession) -> None:
+    """`unknown_tokens` says how many of them one network may send; a token that is known is never limited, whoever else
+    sends what from the same address."""
+
+    def __init__(
+        self, book: TokenBook, foreign: ForeignTokens, possession: Possession, unknown_tokens: Limiter
+    ) -> None:
         self._book = book
         self._foreign = foreign
         self._possession = possession
+        self._unknown_tokens = unknown_tokens
         self._cache: dict[bytes, Actor] = {}
 
     def identify(self, head: RequestHead, now: float, network: str, transport: BaseTransport | None = None) -> Actor:
         """The actor of the request's token. `now` is seconds since the epoch, `transport` the connection it came on.
-        Raises `GatewayRefusal` (400, 401), and `KeysWantedError`: then `learn` and ask again."""
+        Raises `GatewayRefusal` (400, 401, 429), and `KeysWantedError`: then `learn` and ask again."""
         token = presented_token(head)
         digest = sha256(token).digest()
         actor = self._cache.get(digest)
         if actor is None:
             actor = self._found(token, digest, now)
             if actor is None:
-                raise _UNKNOWN
+                refusal = GatewayRefusal(401, "token_unknown", "This token is not known here.", _NEXT)
+                raise self.unknown(refusal, network)
             if len(self._cache) >= _CACHED_TOKENS:
                 self._cache.clear()
             self._cache[digest] = actor
@@ -83,6 +91,25 @@ class Authenticator:
         if actor.bound_to is not None:
             self._possession.check(actor.bound_to, head, token, now, transport)
         return actor
+
+    def unknown(self, refusal: GatewayRefusal, network: str) -> GatewayRefusal:
+        """What to answer to one more unknown token from there: `refusal`, or that they were too many.
+
+        The limit is looked at after the token, never before: what is right comes in, and what is wrong costs the
+        sender a connection each. 401 would be the truth still, but tools repeat a 401 at once and without a word; 429
+        with Retry-After makes them wait, and when they come back one of them is told 401 again and gets a fresh token.
+        """
+        key = network_key(network)
+        if self._unknown_tokens.take(key):
+            return refusal
+        return GatewayRefusal(
+            429,
+            "limit_exceeded",
+            "This token is not known here, and too many such tokens came from your network address.",
+            _NEXT,
+            close=True,
+            retry_after_s=math.ceil(self._unknown_tokens.wait_s(key)),
+        )
 
     async def learn(self, head: RequestHead) -> None:
         """Fetch the keys that the request's token wants."""

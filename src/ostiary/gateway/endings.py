@@ -14,7 +14,10 @@ from ostiary.model.errors import GatewayRefusal
 _log = logging.getLogger("ostiary.gateway")
 
 WENT_AWAY = "cut: client went away"
-INTERNAL = GatewayRefusal(500, "internal", "Ostiary failed on this request; nothing of the answer is passed on.")
+
+
+def internal() -> GatewayRefusal:
+    return GatewayRefusal(500, "internal", "Ostiary failed on this request; nothing of the answer is passed on.")
 
 
 class Endings:
@@ -94,7 +97,7 @@ class Endings:
         """A defect of ours: nothing of it may reach the client, and the exchange still ends in the log."""
         _log.error("exchange.failed exchange=%s", exchange.id, exc_info=_log.isEnabledFor(logging.DEBUG))
         if exchange.receipt is None:
-            self.refuse(exchange, INTERNAL)
+            self.refuse(exchange, internal())
             return
         if exchange.relay is not None:
             exchange.relay.stop("failed: internal")
@@ -102,7 +105,7 @@ class Endings:
             exchange.client.abort()
             self.end(exchange, None)
         else:
-            self.end(exchange, INTERNAL)
+            self.end(exchange, internal())
 
     def gone(self, exchange: Exchange) -> None:
         """The client's connection is gone: stop whatever runs for it."""

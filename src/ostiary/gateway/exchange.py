@@ -12,7 +12,7 @@ from functools import partial
 from ostiary.gateway import entries
 from ostiary.gateway.admission import admit, find_route, refuse_upgrade
 from ostiary.gateway.client import ClientConnection
-from ostiary.gateway.endings import INTERNAL, WENT_AWAY, Endings
+from ostiary.gateway.endings import WENT_AWAY, Endings, internal
 from ostiary.gateway.forwarding import send
 from ostiary.gateway.house import House
 from ostiary.gateway.judged import Judged
@@ -32,25 +32,6 @@ from ostiary.protocols.heads import RequestHead
 _log = logging.getLogger("ostiary.gateway")
 
 _SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
-_AUDIT_UNAVAILABLE = GatewayRefusal(
-    503,
-    "audit_unavailable",
-    "The audit log cannot be written, so nothing was sent.",
-    "Try again later; your administrator sees why on /readyz.",
-)
-_UNMASKED = GatewayRefusal(
-    503,
-    "not_ready",
-    "The masking of this connection is not available; nothing was sent.",
-    "Ask your administrator to check `ostiary doctor`.",
-)
-_NOT_READY = GatewayRefusal(
-    503, "not_ready", "The gateway is starting or stopping.", "Try again in a moment.", close=True
-)
-_UNKNOWN_ISSUER = GatewayRefusal(
-    401, "token_unknown", "The keys of this token's issuer cannot be had.", "Try again in a minute."
-)
-_GONE = GatewayRefusal(499, "client_gone", "The client went away before anything was sent.")
 
 
 class Journeys:
@@ -99,15 +80,16 @@ class Journeys:
             await self._house.authenticator.learn(exchange.head)
             exchange.task = None
             if exchange.client.transport.is_closing():
-                raise _GONE
+                raise _gone()
             now = time.time()
             self._go_on(exchange, self._judge(exchange, now, key), now)
         except KeysWantedError:
-            self._ends.refuse(exchange, _UNKNOWN_ISSUER)
+            unknown = self._house.authenticator.unknown(_unknown_issuer(), exchange.client.peer)
+            self._ends.refuse(exchange, unknown)
         except GatewayRefusal as refusal:
             self._ends.refuse(exchange, refusal)
         except asyncio.CancelledError:
-            self._ends.refuse(exchange, _GONE if exchange.client_gone else _access_ended(exchange))
+            self._ends.refuse(exchange, _gone() if exchange.client_gone else _access_ended(exchange))
         except Exception:  # noqa: BLE001 - the outermost loop of one exchange
             self._ends.fail(exchange)
 
@@ -139,7 +121,7 @@ class Journeys:
         """Stages 1 to 5. Returns the asking where a person must agree. Raises `GatewayRefusal`."""
         house, head = self._house, exchange.head
         if not house.accepting:
-            raise _NOT_READY
+            raise _not_ready()
         snapshot = house.snapshot
         # 1. Parse: from here on one canonical request exists.
         admitted = admit(head, house.hosts)
@@ -187,7 +169,7 @@ class Journeys:
             if masks.keeps_values:
                 exchange.placeholders = await route.masks.book.open(actor.key, exchange.session)
         except OstiaryError:
-            raise _UNMASKED from None
+            raise _unmasked() from None
         masked = masks.request is not None or masks.keeps_values
         if exchange.has_body and (ask is not None or masked):
             body = exchange.judged_body = await exchange.client.whole_body(self._house.settings.judged_body_max_bytes)
@@ -200,7 +182,7 @@ class Journeys:
         house, actor, route = self._house, exchange.actor, exchange.route
         try:
             if actor is None or route is None:
-                raise INTERNAL
+                raise internal()
             await self._mask(exchange, actor, route, ask, now)
             if ask is not None:
                 body = exchange.judged_body or b""
@@ -213,14 +195,14 @@ class Journeys:
         except GatewayRefusal as refusal:
             self._ends.refuse(exchange, refusal)
         except asyncio.CancelledError:
-            self._ends.refuse(exchange, _GONE if exchange.client_gone else _access_ended(exchange))
+            self._ends.refuse(exchange, _gone() if exchange.client_gone else _access_ended(exchange))
         except Exception:  # noqa: BLE001 - the outermost loop of one exchange
             self._ends.fail(exchange)
 
     def _still_welcome(self, exchange: Exchange, actor: Actor) -> None:
         """After a wait: the token may have expired, or access been lost. Raises `GatewayRefusal`."""
         if exchange.client.transport.is_closing():
-            raise _GONE
+            raise _gone()
         if exchange.end != "complete":
             raise _access_ended(exchange)
         if actor.expires_at <= time.time():
@@ -230,7 +212,7 @@ class Journeys:
         """Stage 8: no record, no forward. Raises `GatewayRefusal`."""
         house = self._house
         if not house.chronicle.healthy:
-            raise _AUDIT_UNAVAILABLE
+            raise _audit_unavailable()
         recorded = house.chronicle.intend(entries.intent(self._clock.text(now), exchange))
         recorded.add_done_callback(partial(self._recorded, exchange))
 
@@ -239,7 +221,7 @@ class Journeys:
         try:
             receipt = exchange.receipt = recorded.result()
         except (StorageUnavailableError, asyncio.CancelledError):
-            self._ends.refuse(exchange, _AUDIT_UNAVAILABLE)
+            self._ends.refuse(exchange, _audit_unavailable())
             return
         route = exchange.route
         if route is None or self._is_lost(exchange):
@@ -320,6 +302,44 @@ class Journeys:
     @staticmethod
     def _is_safe(exchange: Exchange) -> bool:
         return exchange.head.method in _SAFE_METHODS and not exchange.has_body
+
+
+# An exception that is raised keeps the frames it went through, and one object for all would keep all of them: every
+# refusal is made when it happens.
+
+
+def _audit_unavailable() -> GatewayRefusal:
+    return GatewayRefusal(
+        503,
+        "audit_unavailable",
+        "The audit log cannot be written, so nothing was sent.",
+        "Try again later; your administrator sees why on /readyz.",
+    )
+
+
+def _unmasked() -> GatewayRefusal:
+    return GatewayRefusal(
+        503,
+        "not_ready",
+        "The masking of this connection is not available; nothing was sent.",
+        "Ask your administrator to check `ostiary doctor`.",
+    )
+
+
+def _not_ready() -> GatewayRefusal:
+    return GatewayRefusal(
+        503, "not_ready", "The gateway is starting or stopping.", "Try again in a moment.", close=True
+    )
+
+
+def _unknown_issuer() -> GatewayRefusal:
+    return GatewayRefusal(
+        401, "token_unknown", "The keys of this token's issuer cannot be had.", "Try again in a minute."
+    )
+
+
+def _gone() -> GatewayRefusal:
+    return GatewayRefusal(499, "client_gone", "The client went away before anything was sent.")
 
 
 def _access_ended(exchange: Exchange) -> GatewayRefusal:

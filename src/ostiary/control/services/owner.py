@@ -9,7 +9,6 @@ from typing import Any
 
 from ostiary.control.caller import Caller, Permission
 from ostiary.control.identity_ports import OneTime, OpenTokens, OwnerCredentials, People, SealTokens
-from ostiary.control.limits import Limiter, network_key
 from ostiary.control.services.console_sessions import ConsoleSessions, Proof, Visit
 from ostiary.control.services.handles import Randomness, handle_hash
 from ostiary.control.services.owner_codes import KEY_BYTES, TotpEnrolment, enrolment, matching_step
@@ -18,6 +17,7 @@ from ostiary.control.services.owner_passkeys import Passkeys
 from ostiary.control.services.sign_in import Opened, relative_path
 from ostiary.control.services.sign_in_log import SignInLog
 from ostiary.control.services.whole import whole
+from ostiary.identity.limits import Limiter, network_key
 from ostiary.model.errors import CallerError, IntegrityError, RefusedError, SignInRefusedError
 from ostiary.model.person import Origin, OwnerCredential, User
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ostiary.control.identity_ports import IdentityProviders, OneTime, SignIns
-from ostiary.control.limits import Limiter, network_key
 from ostiary.control.services.arrivals import Arrivals
 from ostiary.control.services.console_sessions import ConsoleSessions, Proof, Visit
 from ostiary.control.services.end_of_access import EndOfAccess
@@ -18,6 +17,7 @@ from ostiary.control.services.sign_in_addresses import acs_url, callback_url, si
 from ostiary.control.services.sign_in_log import SignInLog
 from ostiary.identity.claims import SKEW_S
 from ostiary.identity.groups import wanted_claims
+from ostiary.identity.limits import Limiter, network_key
 from ostiary.identity.oidc import Attempt, authorization_url, callback_code
 from ostiary.identity.pkce import new_verifier
 from ostiary.identity.urls import is_https_or_loopback, is_relative_path, with_query

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from ostiary.control.limits import Limiter, network_key
 from ostiary.control.services.oauth import OAuthError
 from ostiary.control.services.oauth.devices import ALPHABET, OPEN_MAX, Pace
+from ostiary.identity.limits import Limiter, network_key
 from support.oauth_room import CONSOLE, DEVICE_GRANT, NETWORK, OAuthRoom, proof, refused
 
 
