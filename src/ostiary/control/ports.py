@@ -80,6 +80,10 @@ class TokenStore(Protocol):
 
     def flush(self) -> None: ...
 
+    def drop_old(self, before: float) -> None:
+        """Forget tokens of sign-ins that expired before this."""
+        ...
+
 
 class DecisionDesk(Protocol):
     """The approvers' side of the desk. What is not `async` is quick enough for the event loop."""
