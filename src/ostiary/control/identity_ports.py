@@ -28,6 +28,14 @@ class People(Protocol):
 
     def of_subject(self, issuer: str, subject: str) -> User | None: ...
 
+    def provisioned(self, issuer: str | None, offset: int, limit: int) -> tuple[int, list[User]]:
+        """Those whom SCIM provisioned or who sign in at `issuer`: how many they are, and some of them by name."""
+        ...
+
+    def mentioning(self, text: str) -> list[User]:
+        """Those whose e-mail address is, or whose document holds, this ASCII text without regard to case."""
+        ...
+
     def documents(self, after: str, limit: int) -> list[tuple[User, Mapping[str, Any]]]:
         """As `list`, with the documents that `scim_document` tells one by one."""
         ...

@@ -88,6 +88,20 @@ def test_documents_are_kept_beside_the_person_and_survive_changes(people: People
     ]
 
 
+def test_who_is_provisioned_is_counted_and_paged(people: People) -> None:
+    assert people.add(replace(ADA, id="3" * 32, name="olga", origin=Origin.LOCAL, issuer=None, subject=None))
+    assert people.provisioned("idp", 0, 10) == (2, [ADA, BEN])
+    assert people.provisioned("idp", 1, 10) == (2, [BEN])
+    assert people.provisioned("other", 0, 10) == people.provisioned(None, 0, 10) == (1, [BEN])
+
+
+def test_who_is_mentioned_is_found_whatever_the_case(people: People) -> None:
+    people.keep_scim_document(ADA.id, {"emails": [{"value": "Ada@Corp.example"}]})
+    assert people.mentioning("ADA@corp.example") == [ADA]
+    assert people.mentioning("Ben@example.com") == [BEN]
+    assert people.mentioning("%") == people.mentioning("nobody") == []
+
+
 def test_groups_have_members_that_exist(people: People, groups: ScimGroups) -> None:
     assert groups.get(TEAM.id) == groups.named("TEAM") == TEAM
     assert people.scim_groups_of(ADA.id) == frozenset({"Team"})

@@ -14,6 +14,8 @@ _COLUMNS = ", ".join(_NAMES)
 _PLACES = ", ".join("?" for _ in _NAMES)
 _ASSIGNMENTS = ", ".join(f"{name} = ?" for name in _NAMES if name != "id")
 
+_PROVISIONED = "(origin = ? OR (origin = ? AND issuer = ?))"
+
 
 class People:
     """Implements `control.identity_ports.People`. A document is what SCIM says of somebody that nothing here reads."""
@@ -33,6 +35,20 @@ class People:
     def of_external_id(self, external_id: str) -> list[User]:
         sql = f"SELECT {_COLUMNS} FROM users WHERE external_id = ? ORDER BY name_key"  # noqa: S608 - constant
         return [_user(row) for row in self._database.rows(sql, (external_id,))]
+
+    def provisioned(self, issuer: str | None, offset: int, limit: int) -> tuple[int, list[User]]:
+        values = (Origin.SCIM.value, Origin.SIGN_IN.value, issuer)
+        (total,) = self._database.row(f"SELECT count(*) FROM users WHERE {_PROVISIONED}", values)  # noqa: S608 - constant
+        rows = self._database.rows(
+            f"SELECT {_COLUMNS} FROM users WHERE {_PROVISIONED} ORDER BY name_key LIMIT ? OFFSET ?",  # noqa: S608
+            (*values, limit, offset),
+        )
+        return total, [_user(row) for row in rows]
+
+    def mentioning(self, text: str) -> list[User]:
+        # Documents are stored as ASCII, and lower() of SQLite knows no other letters.
+        sql = f"SELECT {_COLUMNS} FROM users WHERE instr(lower(scim), ?1) OR lower(email) = ?1 ORDER BY name_key"  # noqa: S608
+        return [_user(row) for row in self._database.rows(sql, (text.lower(),))]
 
     def documents(self, after: str, limit: int) -> list[tuple[User, Mapping[str, Any]]]:
         sql = f"SELECT scim, {_COLUMNS} FROM users WHERE name_key > ? ORDER BY name_key LIMIT ?"  # noqa: S608

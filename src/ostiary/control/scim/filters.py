@@ -44,6 +44,7 @@ _COMPARED: Mapping[CompareOperator, Callable[[Any, Any], bool]] = {
 @dataclass(frozen=True, slots=True)
 class Filter:
     """`demands` are the values that lower-case attributes must equal in everything that matches: what to look up first.
+    That of a value among several stands under its dotted path.
     `names` are the lower-case attributes it looks at."""
 
     matches: Test
@@ -67,6 +68,10 @@ def _demands(node: FilterNode) -> Iterator[tuple[str, str]]:
     match node:
         case Comparison(AttrPath(attr=name, sub_attr=None), CompareOperator.eq, str() as value):
             yield name.lower(), value
+        case Comparison(AttrPath(attr=name, sub_attr=str() as sub), CompareOperator.eq, str() as value):
+            yield f"{name}.{sub}".lower(), value
+        case ValuePath(path, inner):
+            yield from ((f"{path.attr.lower()}.{name}", value) for name, value in _demands(inner))
         case LogicalExpr(LogicalOperator.and_, terms):
             for term in terms:
                 yield from _demands(term)

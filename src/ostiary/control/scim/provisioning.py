@@ -60,6 +60,10 @@ class Provisioning:
     def is_on(self) -> bool:
         return self._issuer() is not None
 
+    def page(self, offset: int, limit: int) -> tuple[int, list[User]]:
+        """How many people are SCIM's, and some of them."""
+        return self._people.provisioned(self._issuer(), offset, limit)
+
     def reaches(self, user: User) -> bool:
         """Whether they are SCIM's: provisioned by it, or signed in at its provider. A local owner never is."""
         if user.origin is Origin.SIGN_IN:

@@ -30,8 +30,18 @@ class Users:
         self._base = base
 
     async def find(self, query: Query) -> dict[str, Any]:
-        wanted = None if query.filter is None else await asyncio.to_thread(compiled, query.filter, Person)
-        first, beyond = query.start_index - 1, query.start_index - 1 + query.count
+        first = query.start_index - 1
+        if query.filter is None:
+            total, page = await asyncio.to_thread(self._provisioning.page, first, query.count)
+        else:
+            wanted = await asyncio.to_thread(compiled, query.filter, Person)
+            total, page = await self._matching(wanted, first, first + query.count)
+        views = await asyncio.to_thread(
+            lambda: [projected(self._view(user, query), query.attributes, query.excluded) for user in page]
+        )
+        return list_view(views, total, query.start_index)
+
+    async def _matching(self, wanted: Filter, first: int, beyond: int) -> tuple[int, list[User]]:
         page: list[User] = []
         total = 0
         after: str | None = ""
@@ -39,10 +49,7 @@ class Users:
             found, after = await asyncio.to_thread(self._batch, wanted, after)
             page += found[max(0, first - total) : max(0, beyond - total)]
             total += len(found)
-        views = await asyncio.to_thread(
-            lambda: [projected(self._view(user, query), query.attributes, query.excluded) for user in page]
-        )
-        return list_view(views, total, query.start_index)
+        return total, page
 
     async def show(self, user_id: str, query: Query) -> tuple[dict[str, Any], str]:
         user = await asyncio.to_thread(self._get, user_id)
@@ -108,12 +115,8 @@ class Users:
         check_version(version_of(user), if_match)
         return user
 
-    def _batch(self, wanted: Filter | None, after: str) -> tuple[list[User], str | None]:
+    def _batch(self, wanted: Filter, after: str) -> tuple[list[User], str | None]:
         """Those of some users that match, and where to go on."""
-        if wanted is None:
-            users = self._people.list(after, BATCH)
-            found = [user for user in users if self._provisioning.reaches(user)]
-            return found, users[-1].name if len(users) == BATCH else None
         looked_up = self._looked_up(wanted)
         if looked_up is not None:
             found = [user for user in looked_up if self._provisioning.reaches(user)]
@@ -137,7 +140,15 @@ class Users:
             return _present(self._people.named(demands["username"]))
         if "externalid" in demands:
             return self._people.of_external_id(demands["externalid"])
+        address = demands.get("emails.value") or demands.get("emails")
+        if address is not None and _stands_as_it_is(address):
+            return self._people.mentioning(address)
         return None
+
+
+def _stands_as_it_is(text: str) -> bool:
+    """In a stored document."""
+    return text.isascii() and text.isprintable() and not any(character in text for character in '"\\')
 
 
 def check_version(version: str, if_match: str | None) -> None:

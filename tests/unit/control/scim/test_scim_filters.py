@@ -92,4 +92,8 @@ def test_is_refused(text: str) -> None:
 def test_what_must_equal_is_known_before_looking() -> None:
     assert compiled('userName eq "a" and title pr', Person).demands == {"username": "a"}
     assert compiled('userName eq "a" or title pr', Person).demands == {}
+    assert compiled('emails[type eq "work"].value eq "A@b"', Person).demands == {
+        "emails.type": "work", "emails.value": "A@b",
+    }  # fmt: skip
+    assert compiled('emails.value eq "a"', Person).demands == {"emails.value": "a"}
     assert compiled('not (userName eq "a")', Person).demands == {}

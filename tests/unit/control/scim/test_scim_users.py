@@ -223,6 +223,30 @@ async def test_only_what_is_asked_for_is_told(house: ScimHouse, query: str, name
     assert shown.get(ENTERPRISE, {}).get("division") is None
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('emails.value eq "ADA@corp.local"', {"ada"}),
+        ('emails[type eq "home"].value eq "ada@corp.local"', set()),
+        ('emails eq "I@E.example"', {SIGNED_IN.name}),
+        ('emails.value eq "é\\"x@e.example"', {"eva"}),
+        ('title eq "Dr" or emails.value eq "none"', {"ada", "eva"}),
+        (f'userName eq "{OWNER.name}"', set()),
+        (f'id eq "{OWNER.id}" or id eq "{SIGNED_IN.id}"', {SIGNED_IN.name}),
+        ('groups.display eq "Team"', {"eva"}),
+        ("externalId pr", set()),
+    ],
+)
+async def test_filters(house: ScimHouse, text: str, names: set[str]) -> None:
+    await house.add("ada", title="Dr", emails=[{"value": "ada@corp.local", "type": "work"}])
+    eva = await house.add("eva", title="DR", emails=[{"value": 'é"x@e.example', "type": "work"}])
+    await house.add_group("Team", eva["id"])
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": text}
+    page = (await house.call("POST", "/Users/.search", body)).json
+    assert {user["userName"] for user in page["Resources"]} == names
+    assert page["totalResults"] == len(names)
+
+
 async def test_searches_by_post(house: ScimHouse) -> None:
     await house.add("ada", title="Dr")
     await house.add_group("Team")
