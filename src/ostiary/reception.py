@@ -145,6 +145,7 @@ def open_reception(
             arrivals=arrivals,
             callers=callers,
             end=end,
+            held=held,
             configuration=in_force,
             console_url=console_url,
             gateway_url=gateway_url,

@@ -1,10 +1,11 @@
 """The OAuth server on a real store, with people, console sessions and a clock that tests turn."""
 
+import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from ostiary.control.services.configuration import ConfigurationService
 from ostiary.control.services.console_sessions import Visitor
 from ostiary.control.services.end_of_access import EndOfAccess
 from ostiary.control.services.oauth import OAuthError, OAuthService
+from ostiary.control.services.provider_tokens import HeldTokens, ProviderTokens
 from ostiary.control.services.service_accounts import ServiceAccountService
 from ostiary.control.services.sign_in_log import SignInLog
 from ostiary.control.services.tokens import TokenService
@@ -50,6 +52,7 @@ REDIRECT = "http://127.0.0.1:43210/callback"
 NETWORK = "192.0.2.7"
 VERIFIER = "v" * 43
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+ASKED_AGAIN = ProviderTokens(refresh_token="the provider's")
 
 
 @dataclass
@@ -77,14 +80,15 @@ class OAuthRoom:
         self.configuration = replace(self.configuration, assignments=self.configuration.assignments + assignments)
         return user
 
-    def visitor(self, user: User, *, ago_s: float = 0.0) -> Visitor:
-        """Signed in to the console, in a new browser."""
+    def visitor(self, user: User, *, ago_s: float = 0.0, tokens: ProviderTokens | None = ASKED_AGAIN) -> Visitor:
+        """Signed in to the console, in a new browser. `tokens` are the identity provider's."""
         now = self.clock()
         sign_in = SignIn(
             f"sn_{secrets.token_hex(6)}", SignInKind.CONSOLE, user.id, now, now - ago_s, now, now + 43_200, 3600,
             issuer="corp", idp_session="idp-1", device="Firefox", network=NETWORK,
         )  # fmt: skip
-        self.sign_ins.add(secrets.token_bytes(32), sign_in, None, None)
+        sealed = None if tokens is None else json.dumps(asdict(tokens)).encode()
+        self.sign_ins.add(secrets.token_bytes(32), sign_in, sealed, None)
         return Visitor(user, sign_in, self.callers.of(user, sign_in), "csrf")
 
     def deactivate(self, user: User) -> None:
@@ -196,6 +200,7 @@ def oauth_room(home: Path) -> Iterator[OAuthRoom]:
     end = EndOfAccess(
         people=people, sign_ins=sign_ins, tokens=tokens, desk=desk, access_changed=access_changed, log=sign_in_log
     )
+    held = HeldTokens(sign_ins, lambda _, value: value, lambda _, sealed: sealed)
     token_service = TokenService(
         tokens,
         ConfigurationService(Configurations(database), KINDS, changed, admin),
@@ -218,6 +223,7 @@ def oauth_room(home: Path) -> Iterator[OAuthRoom]:
         arrivals=arrivals,
         callers=callers,
         end=end,
+        held=held,
         configuration=configuration,
         console_url=lambda: CONSOLE,
         gateway_url=lambda: GATEWAY,

@@ -223,7 +223,7 @@ def _web_room(room: Room, database: Database, loop: asyncio.AbstractEventLoop) -
     oauth = OAuthService(
         people=people, sign_ins=sign_ins, one_time=one_time, tokens=room.store.tokens,
         token_service=room.services.tokens, accounts=ServiceAccounts(database), providers=providers,
-        arrivals=arrivals, callers=callers, end=end, configuration=configuration, console_url=console_url,
+        arrivals=arrivals, callers=callers, end=end, held=held, configuration=configuration, console_url=console_url,
         gateway_url=lambda: "http://127.0.0.1:8420", access_ttl_s=900.0, randomness=os.urandom, log=admin,
         sign_in_log=log,
     )  # fmt: skip

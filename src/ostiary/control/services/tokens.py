@@ -73,9 +73,12 @@ class TokenService:
             caller.require(Permission.TOKENS_CREATE)
             if actor is None:
                 raise CallerError("A token needs a name to speak for.", "Give it with --actor.")
-            user_id = None
+            user_id, most_s = None, self._ttl_max_s
         else:
             actor, user_id = _themselves(caller, actor, groups), caller.user_id
+            # Nobody asks their identity provider about them again because of it.
+            in_force = await asyncio.to_thread(self._configuration.current)
+            most_s = min(self._ttl_max_s, in_force.sign_in.absolute_s)
         _check_names(actor, groups, connections, agent)
         given = _kind(kind, agent)
         if user_id is not None and given is ActorKind.SERVICE:
@@ -88,7 +91,7 @@ class TokenService:
             name=actor,
             groups=frozenset(groups),
             token_id=self._mint.new_id(),
-            expires_at=now + self._life_s(ttl_s, self._ttl_s, self._ttl_max_s),
+            expires_at=now + self._life_s(ttl_s, self._ttl_s, most_s),
             agent=agent,
             connections=frozenset(connections) if connections else None,
             user_id=user_id,

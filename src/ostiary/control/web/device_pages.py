@@ -60,5 +60,5 @@ class DevicePages:
         return page(
             "device_confirm", visitor,
             asked=request.asked, request=request, own_network=network,
-            life_s=self._console.web.configuration().sign_in.tool_absolute_s,
+            life_s=await self._oauth.life_s(visitor),
         )  # fmt: skip

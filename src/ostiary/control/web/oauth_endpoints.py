@@ -51,7 +51,7 @@ class OAuthEndpoints:
         response = page(
             "authorize", visitor,
             asked=asked.asked, parameters=parameters, network=network_of(request), browser=device_of(request),
-            life_s=self._console.web.configuration().sign_in.tool_absolute_s,
+            life_s=await self._oauth.life_s(visitor),
         )  # fmt: skip
         response.headers["content-security-policy"] = policy_with_form_target(_origin_of(asked.redirect_uri))
         return response

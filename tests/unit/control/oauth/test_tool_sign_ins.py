@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from ostiary.control.services.provider_tokens import ProviderTokens
 from ostiary.model.actor import ActorKind
+from ostiary.model.issuer import ScimSettings, SignInLimits
 from ostiary.model.permission import Permission
 from ostiary.model.token import TokenScope
 from support.oauth_room import CONSOLE, NETWORK, OAuthRoom, answer_of, authorization, proof, refused
@@ -183,8 +185,6 @@ async def test_a_token_made_while_access_ends_does_not_work(house: OAuthRoom, ho
 
 
 async def test_the_limits_of_sign_ins_are_those_of_the_configuration(house: OAuthRoom) -> None:
-    from ostiary.model.issuer import SignInLimits
-
     house.configuration = replace(house.configuration, sign_in_limits=SignInLimits(tool_absolute_s=100))
     answer = await house.login(house.visitor(house.user("anna")))
     assert answer["expires_in"] == 100
@@ -195,3 +195,25 @@ async def test_the_document_about_the_server_names_what_there_is(house: OAuthRoo
     assert document["issuer"] == CONSOLE
     assert document["code_challenge_methods_supported"] == ["S256"]
     assert "urn:ietf:params:oauth:grant-type:token-exchange" in document["grant_types_supported"]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "scim", "days"),
+    [
+        (ProviderTokens(refresh_token="r"), None, 30),
+        (ProviderTokens(access_token="a", expires_at=1e12), None, 0.5),
+        (None, None, 0.5),
+        (None, ScimSettings("corp"), 30),
+        (None, ScimSettings("another"), 0.5),
+    ],
+)
+async def test_a_tool_of_somebody_nobody_can_be_asked_about_is_signed_in_no_longer_than_a_console(
+    house: OAuthRoom, tokens: ProviderTokens | None, scim: ScimSettings | None, days: float
+) -> None:
+    house.configuration = replace(house.configuration, scim=scim)
+    anna = house.user("anna")
+    visitor = house.visitor(anna, tokens=tokens)
+    assert await house.oauth.life_s(visitor) == days * 86_400
+    await house.login(visitor)
+    (tool,) = [each for each in house.sign_ins.live(user_id=anna.id) if each.kind == "tool"]
+    assert tool.ends_at == house.clock() + days * 86_400

@@ -1,5 +1,6 @@
 """The OAuth 2.0 server for our own command line and for machines."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from ostiary.control.services.oauth.foreign import ForeignGrants
 from ostiary.control.services.oauth.proofs import Proofs
 from ostiary.control.services.oauth.requests import AuthorizationRequest, Form, check_client, fields_of, needed
 from ostiary.control.services.oauth.tool_tokens import ToolTokens
+from ostiary.control.services.provider_tokens import HeldTokens
 from ostiary.control.services.sign_in_log import SignInLog
 from ostiary.control.services.token_mint import TokenMint
 from ostiary.control.services.tokens import TokenService
@@ -59,6 +61,7 @@ class OAuthService:
         arrivals: Arrivals,
         callers: Callers,
         end: EndOfAccess,
+        held: HeldTokens,
         configuration: Callable[[], Configuration],
         console_url: Callable[[], str],
         gateway_url: Callable[[], str],
@@ -85,6 +88,7 @@ class OAuthService:
             tokens=tokens,
             mint=mint,
             end=end,
+            held=held,
             configuration=configuration,
             access_ttl_s=access_ttl_s,
             randomness=randomness,
@@ -144,6 +148,10 @@ class OAuthService:
     async def authorize(self, visitor: Visitor, request: AuthorizationRequest, approve: bool = True) -> str:
         """Where to send the browser: the client's address with a code, or with `access_denied`."""
         return await self._codes.authorize(visitor, request, approve, self._console_url(), self._log.now())
+
+    async def life_s(self, visitor: Visitor) -> float:
+        """How long what the visitor agrees to lasts, at most."""
+        return await asyncio.to_thread(self._tool_tokens.life_s, visitor.sign_in)
 
     async def device_begin(self, form: Form, network: str, proof: str | None = None) -> Mapping[str, Any]:
         """The answer of /oauth/device-authorization. With a proof, only the holder of its key gets the tokens."""

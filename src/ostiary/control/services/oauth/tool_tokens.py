@@ -13,6 +13,7 @@ from ostiary.control.services.handles import RANDOM_BYTES, Randomness
 from ostiary.control.services.oauth.errors import OAuthError
 from ostiary.control.services.oauth.refresh_token import RefreshToken, read_refresh_token
 from ostiary.control.services.oauth.requests import Asked, needed, scope_of
+from ostiary.control.services.provider_tokens import HeldTokens
 from ostiary.control.services.sign_in_log import SignInLog
 from ostiary.control.services.token_mint import TokenMint
 from ostiary.model.actor import Actor, ActorKind
@@ -60,6 +61,7 @@ class ToolTokens:
         tokens: TokenStore,
         mint: TokenMint,
         end: EndOfAccess,
+        held: HeldTokens,
         configuration: Callable[[], Configuration],
         access_ttl_s: float,
         randomness: Randomness,
@@ -71,10 +73,25 @@ class ToolTokens:
         self._tokens = tokens
         self._mint = mint
         self._end = end
+        self._held = held
         self._configuration = configuration
         self._access_ttl_s = access_ttl_s
         self._randomness = randomness
         self._log = log
+
+    def life_s(self, console: SignIn) -> float:
+        """How long a tool may stay signed in that somebody confirms in this console session. Of those whose identity
+        provider neither can be asked again nor tells when they leave, no longer than a console session may last."""
+        configuration = self._configuration()
+        limits = configuration.sign_in
+        is_told = configuration.scim is not None and configuration.scim.issuer == console.issuer
+        if console.issuer is None or is_told or self._can_be_asked(console):
+            return limits.tool_absolute_s
+        return min(limits.tool_absolute_s, limits.absolute_s)
+
+    def _can_be_asked(self, console: SignIn) -> bool:
+        tokens = self._held.of(console.id)
+        return tokens is not None and tokens.refresh_token is not None
 
     def new_id(self) -> str:
         return "sn_" + self._randomness(12).hex()
@@ -99,7 +116,7 @@ class ToolTokens:
             created_at=now,
             authenticated_at=console.authenticated_at,
             seen_at=now,
-            ends_at=now + self._configuration().sign_in.tool_absolute_s,
+            ends_at=now + await asyncio.to_thread(self.life_s, console),
             issuer=console.issuer,
             idp_session=console.idp_session,
             checked_at=console.checked_at,
