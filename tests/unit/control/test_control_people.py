@@ -165,6 +165,17 @@ async def test_a_deactivation_that_failed_half_way_is_made_good_by_repeating_it(
     assert len(house.entries) == 1
 
 
+async def test_a_deactivation_goes_on_when_whoever_asked_goes_away(house: House) -> None:
+    asked = asyncio.create_task(house.service.deactivate(ADMIN, BOB.id))
+    await asyncio.sleep(0)
+    asked.cancel()
+    for _ in range(500):
+        if house.ending.ended:
+            break
+        await asyncio.sleep(0.01)
+    assert house.ending.ended == [("bob", "deactivated")]
+
+
 @pytest.mark.parametrize("action", ["deactivate", "reactivate", "forget"])
 async def test_who_may_not_manage_changes_nobody(house: House, action: str) -> None:
     act = getattr(house.service, action)

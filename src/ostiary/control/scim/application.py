@@ -23,6 +23,7 @@ from ostiary.control.scim.errors import HEADERS, ScimError, answer, error_answer
 from ostiary.control.scim.provisioning import Ending, Provisioning
 from ostiary.control.scim.views import list_view
 from ostiary.control.services.admin_log import AdminLog
+from ostiary.control.services.whole import whole
 from ostiary.model.errors import OstiaryError
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ async def _show(service: Service, request: Request) -> Response:
 
 async def _create(service: Service, request: Request) -> Response:
     body = await read_body(request)
-    resource, version = await service.resources(_kind(request)).create(body, _whole_or_some(request))
+    resource, version = await whole(service.resources(_kind(request)).create(body, _whole_or_some(request)))
     location = f"{service.config['meta']['location'].rpartition('/')[0]}/{_kind(request)}/{resource['id']}"
     return answer(201, resource, {"etag": version, "location": location})
 
@@ -211,7 +212,8 @@ async def _change(service: Service, request: Request) -> Response:
     if_match = request.headers.get("if-match")
     for tries_left in reversed(range(TRIES)):
         try:
-            resource, version = await change(request.path_params["id"], body, _whole_or_some(request), if_match)
+            steps = change(request.path_params["id"], body, _whole_or_some(request), if_match)
+            resource, version = await whole(steps)
             if len(resource.get("members", ())) > MEMBERS_ANSWERED_MAX:
                 return Response(None, 204, {**HEADERS, "etag": version})
             return answer(200, resource, {"etag": version})
@@ -223,7 +225,7 @@ async def _change(service: Service, request: Request) -> Response:
 
 async def _remove(service: Service, request: Request) -> Response:
     if_match = request.headers.get("if-match")
-    await service.resources(_kind(request)).remove(request.path_params["id"], if_match)
+    await whole(service.resources(_kind(request)).remove(request.path_params["id"], if_match))
     return Response(None, 204, HEADERS)
 
 

@@ -89,8 +89,8 @@ class Provisioning:
         )
         if not await asyncio.to_thread(self._people.add, user):
             raise _name_taken()
-        await self._keep_document(user, wanted)
         self._log.write("admin.user.add", BY, {"user": user.id, "name": user.name, "active": user.active})
+        await self._keep_document(user, wanted)
         return user
 
     async def change_user(self, user: User, wanted: WantedUser) -> User:
@@ -119,8 +119,8 @@ class Provisioning:
         if not await asyncio.to_thread(self._people.change, changed):
             raise await self._why_not_stored(user, changed)
         stored = replace(changed, version=user.version + 1)
-        await self._keep_document(stored, wanted, was_active)
         self._record_change(user, stored)
+        await self._keep_document(stored, wanted, was_active)
         if changed.name != user.name:
             await self._ending.of_user(user, "renamed")
         if not stored.active:

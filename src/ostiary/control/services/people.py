@@ -8,6 +8,7 @@ from typing import Protocol
 from ostiary.control.caller import Caller, Permission
 from ostiary.control.identity_ports import People, ScimGroups, SignIns
 from ostiary.control.services.admin_log import AdminLog
+from ostiary.control.services.whole import whole
 from ostiary.identity.groups import groups_of
 from ostiary.identity.roles import OWNER, roles_of
 from ostiary.model.configuration import Configuration
@@ -103,28 +104,16 @@ class PeopleService:
     async def deactivate(self, caller: Caller, user_id: str) -> Person:
         """Their sign-ins, tokens, waiting requests and running streams end. Twice is no error, and makes good what an
         earlier call did not get done. Raises `RefusedError` for the last owner."""
-        async with self._managing:
-            user = await self._manageable(caller, user_id, takes_away=True)
-            stored = await self._set_active(caller, user, False)
-            await self._ending.of_user(stored, "deactivated")
-        return await asyncio.to_thread(self._person, stored)
+        return await whole(self._deactivate(caller, user_id))
 
     async def reactivate(self, caller: Caller, user_id: str) -> Person:
         """They may sign in again; nothing that ended comes back."""
-        async with self._managing:
-            user = await self._manageable(caller, user_id, takes_away=False)
-            stored = await self._set_active(caller, user, True)
-        return await asyncio.to_thread(self._person, stored)
+        return await whole(self._reactivate(caller, user_id))
 
     async def forget(self, caller: Caller, user_id: str) -> None:
         """Remove them with all that is kept of them; what they did stays in the audit log under their name. If their
         provider still lets them in, their next sign-in makes them anew."""
-        async with self._managing:
-            user = await self._manageable(caller, user_id, takes_away=True)
-            inactive = await self._set_active(caller, user, False)
-            await self._ending.of_user(inactive, "removed")
-            await asyncio.to_thread(self._people.remove, user.id)
-            self._log.write("admin.user.remove", caller, {"user": user.id, "name": user.name})
+        await whole(self._forget(caller, user_id))
 
     async def sign_ins(self, caller: Caller, user_id: str) -> list[SignIn]:
         """The newest first, ended ones too."""
@@ -144,6 +133,27 @@ class PeopleService:
         """Who is in which group now."""
         caller.require(Permission.PEOPLE_READ)
         return await asyncio.to_thread(self._groups_now)
+
+    async def _deactivate(self, caller: Caller, user_id: str) -> Person:
+        async with self._managing:
+            user = await self._manageable(caller, user_id, takes_away=True)
+            stored = await self._set_active(caller, user, False)
+            await self._ending.of_user(stored, "deactivated")
+        return await asyncio.to_thread(self._person, stored)
+
+    async def _reactivate(self, caller: Caller, user_id: str) -> Person:
+        async with self._managing:
+            user = await self._manageable(caller, user_id, takes_away=False)
+            stored = await self._set_active(caller, user, True)
+        return await asyncio.to_thread(self._person, stored)
+
+    async def _forget(self, caller: Caller, user_id: str) -> None:
+        async with self._managing:
+            user = await self._manageable(caller, user_id, takes_away=True)
+            inactive = await self._set_active(caller, user, False)
+            await self._ending.of_user(inactive, "removed")
+            await asyncio.to_thread(self._people.remove, user.id)
+            self._log.write("admin.user.remove", caller, {"user": user.id, "name": user.name})
 
     async def _visible(self, caller: Caller, user_id: str) -> User:
         seen = _is_own(caller, user_id) or caller.may(Permission.PEOPLE_READ)
