@@ -20,7 +20,6 @@ from ostiary.cli.reach import Reach, reach_of
 from ostiary.cli.terminal import visible
 from ostiary.cli.token import names_in
 from ostiary.cli.tools import (
-    HELPER_EVERY_MS,
     KIND_VARIABLES,
     TOKEN_VARIABLE,
     Place,
@@ -132,7 +131,6 @@ def _claude(arguments: list[str], environment: dict[str, str], places: Mapping[s
     if place is None or place.helper is None or any(word.split("=")[0] == "--settings" for word in arguments):
         return
     environment.pop("ANTHROPIC_AUTH_TOKEN", None)
-    environment["CLAUDE_CODE_API_KEY_HELPER_TTL_MS"] = str(HELPER_EVERY_MS)
     arguments[1:1] = ["--settings", json.dumps(claude_settings(place))]
 
 

@@ -12,6 +12,9 @@ _TOKEN = f"${TOKEN_VARIABLE}"
 HELPER_EVERY_MS = 30_000
 """How long tools keep what their helper printed: `ostiary token` is quick, and what it prints lasts longer."""
 _HELPER_TIMEOUT_MS = 20_000
+_CLAUDE_RETRIES = 2
+"""With a helper, Claude Code takes a 403 for a stale token and tries again: 10 times, for over four minutes, before the
+person sees why something was denied. With 2 it is seven seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,11 @@ def claude_settings(place: Place) -> dict[str, object]:
     """What Claude Code's settings need so that it asks the helper for every token."""
     return {
         "apiKeyHelper": join(place.helper or ()),
-        "env": {"ANTHROPIC_BASE_URL": place.url, "CLAUDE_CODE_API_KEY_HELPER_TTL_MS": str(HELPER_EVERY_MS)},
+        "env": {
+            "ANTHROPIC_BASE_URL": place.url,
+            "CLAUDE_CODE_API_KEY_HELPER_TTL_MS": str(HELPER_EVERY_MS),
+            "CLAUDE_CODE_MAX_RETRIES": str(_CLAUDE_RETRIES),
+        },
     }
 
 

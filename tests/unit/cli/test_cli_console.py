@@ -22,8 +22,8 @@ ALICE = {
 }  # fmt: skip
 SIGN_IN = {
     "id": "sn_1", "kind": "tool", "issuer": "corp", "agent": "cursor@laptop", "device": "laptop",
-    "network": "192.0.2.1", "created_at": TIME, "authenticated_at": TIME, "seen_at": TIME, "ends_at": TIME, "ended_at": TIME,
-    "ended_why": "signed out",
+    "network": "192.0.2.1", "created_at": TIME, "authenticated_at": TIME, "seen_at": TIME, "ends_at": TIME,
+    "ended_at": TIME, "ended_why": "signed out",
 }  # fmt: skip
 ACCOUNT = {
     "name": "ci", "groups": ["build"], "connections": None, "description": "", "created_at": TIME, "created_by": "root",
