@@ -55,6 +55,8 @@ def main(port: int, console_url: str, name: str) -> None:
             token_endpoint_auth_method="client_secret_basic",  # noqa: S106 - the name of a method
         )
         Backend.instance.save(client)
+        client.audience = [client]
+        Backend.instance.save(client)
     make_server("127.0.0.1", port, app, threaded=True).serve_forever()
 
 

