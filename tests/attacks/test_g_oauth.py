@@ -531,26 +531,33 @@ async def test_G01_a_bound_api_token_needs_a_proof_for_the_request_and_the_token
 async def test_G21_guesses_have_one_answer_and_a_limit(house: OAuthRoom) -> None:
     ada = house.visitor(house.user("ada", "owner"))
     answer = await house.login(ada)
-    api = (await house.refresh(answer["refresh_token"], scope="api"))["access_token"]
-    revoked = (await house.token_service.create(ada.caller, actor="x")).record.id
-    await house.token_service.revoke(ada.caller, revoked)
+    again = await house.refresh(answer["refresh_token"], scope="api")
+    api = again["access_token"]
+    flooded = "203.0.113.9"
     for number in range(100):
         guess = mint_token("u", bytes([number]) * 32) if number % 2 else f"ost_u{number:049d}"
-        assert await house.oauth.caller_of(guess, "203.0.113.9") is None
+        assert await house.oauth.caller_of(guess, flooded) is None
+    assertion = {"grant_type": "urn:ietf:params:oauth:grant-type:saml2-bearer", "assertion": "x"}
     for call in (
-        house.oauth.caller_of(mint_token("u", b"\1" * 32), "203.0.113.9"),
-        house.oauth.caller_of(api, "203.0.113.9"),
-        house.oauth.is_scim(api, "203.0.113.9"),
-        house.token(grant_type="refresh_token", refresh_token="x", network="203.0.113.9"),
-        house.oauth.revoke([("token", api)], "203.0.113.9"),
+        house.oauth.caller_of(mint_token("u", b"\1" * 32), flooded),
+        house.oauth.caller_of(answer["access_token"], flooded),
+        house.oauth.is_scim(api, flooded),
+        house.token(grant_type="refresh_token", refresh_token="x", network=flooded),
+        house.token(**assertion, network=flooded),
+        house.token(grant_type="refresh_token", refresh_token="x", network=flooded, proof="x"),
+        house.oauth.revoke([("token", "x")], flooded),
     ):
         with refused("temporarily_unavailable") as refusal:
             await call
         assert refusal.value.status == 429  # type: ignore[attr-defined]
         assert refusal.value.headers()["retry-after"] == "1"  # type: ignore[attr-defined]
-    assert await house.oauth.caller_of(api, NETWORK) is not None, "others are served"
+    assert await house.oauth.caller_of(api, flooded) is not None, "who holds a right token is always served"
+    assert await house.token(grant_type="refresh_token", refresh_token=again["refresh_token"], network=flooded)
+    with refused("invalid_grant"):
+        await house.token(**assertion, network=NETWORK)
     house.clock.now += 1
-    assert await house.oauth.caller_of(api, "203.0.113.9") is not None
+    with refused("invalid_grant"):
+        await house.token(**assertion, network=flooded)
 
 
 @told

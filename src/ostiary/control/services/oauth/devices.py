@@ -174,7 +174,7 @@ class Devices:
     def _waiting(self, visitor: Visitor, user_code: str, network: str) -> tuple[str, bytes, Mapping[str, Any]]:
         """The code as it is kept, its device and what that asked for. Nothing awaits here: many guesses at once are
         counted one by one."""
-        for guesses, key in ((self._network_guesses, network_key(network)), (self._visitor_guesses, visitor.user.id)):
+        for guesses, key in ((self._visitor_guesses, visitor.user.id), (self._network_guesses, network_key(network))):
             if not guesses.take(key):
                 raise _too_many(guesses.wait_s(key))
         code = user_code.upper().replace("-", "").replace(" ", "")

@@ -1,7 +1,7 @@
 """What clients ask for, read strictly."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ostiary.control.declarative.values import is_plain_name
@@ -14,7 +14,7 @@ VALUE_MAX = 256 * 1024
 FIELDS_MAX = 40
 LABEL_MAX = 100
 
-Form = Iterable[tuple[str, str]]
+Form = Sequence[tuple[str, str]]
 """Names and values as they were sent, doubles too."""
 
 _LOOPBACK = re.compile(r"http://(?:127\.0\.0\.1|\[::1\]):([1-9][0-9]{0,4})(?:/[A-Za-z0-9._~/-]{0,200})")

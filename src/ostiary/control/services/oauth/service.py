@@ -40,7 +40,10 @@ WORKLOAD = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 FAILURE_RATE = 5.0
 FAILURE_BURST = 100
-"""Wrong tokens, codes and assertions of one network, which may be an office: beyond them nothing is looked at."""
+"""Wrong tokens, codes and assertions of one network, which may be an office."""
+
+_FOREIGN = frozenset({EXCHANGE, SAML, WORKLOAD})
+"""What takes checking signatures of others."""
 
 _NO_FAILURES = frozenset({"authorization_pending", "slow_down", "temporarily_unavailable"})
 
@@ -155,7 +158,7 @@ class OAuthService:
 
     async def device_begin(self, form: Form, network: str, proof: str | None = None) -> Mapping[str, Any]:
         """The answer of /oauth/device-authorization. With a proof, only the holder of its key gets the tokens."""
-        with self._counting(network):
+        with self._counting(network, is_costly=proof is not None):
             fields = fields_of(form)
             key = await self._key(proof, "/oauth/device-authorization")
             return await self._devices.begin(fields, network, key, self._console_url())
@@ -172,18 +175,19 @@ class OAuthService:
 
     async def token(self, form: Form, network: str, proof: str | None = None) -> Mapping[str, Any]:
         """The answer of /oauth/token. `proof` is the `DPoP` field; several of them joined with a comma are none."""
-        with self._counting(network):
+        grant_type = next((value for name, value in form if name == "grant_type"), "")
+        with self._counting(network, is_costly=proof is not None or grant_type in _FOREIGN):
             fields = fields_of(form)
             grant = self._grants.get(needed(fields, "grant_type"))
             if grant is None:
                 raise OAuthError("unsupported_grant_type", "This grant type is not known here.")
-            check_client(fields, required=grant in (self._by_code, self._by_refresh_token, self._by_device))
+            check_client(fields, required=grant_type not in _FOREIGN)
             return await grant(fields, network, await self._key(proof, "/oauth/token"))
 
     async def revoke(self, form: Form, network: str) -> None:
         """RFC 7009: a refresh token ends its sign-in, whoever holds another token may end that. What is not known is no
         error."""
-        with self._counting(network):
+        with self._counting(network, is_costly=False):
             fields = fields_of(form)
             check_client(fields, required=False)
             token = needed(fields, "token")
@@ -201,35 +205,34 @@ class OAuthService:
         self, bearer: str, network: str, *, method: str = "", path: str = "", proof: str | None = None
     ) -> Caller | None:
         """Whose API token this is; None for every other token. A bound one takes its `DPoP` proof for the request."""
-        with self._counting(network):
-            now = self._log.now()
-            record = self._opened(bearer, TokenScope.API, now)
-            if record is None or record.actor.user_id is None or record.sign_in is None:
-                self._not_known(network)
-                return None
-            user, sign_in = self._people.get(record.actor.user_id), self._sign_ins.get(record.sign_in)
-            if user is None or not user.active or sign_in is None or not sign_in.is_live(now):
-                self._not_known(network)
-                return None
-            if record.actor.bound_to is not None:
-                url = self._console_url() + path
+        now = self._log.now()
+        record = self._opened(bearer, TokenScope.API, now)
+        if record is None or record.actor.user_id is None or record.sign_in is None:
+            self._not_known(network)
+            return None
+        user, sign_in = self._people.get(record.actor.user_id), self._sign_ins.get(record.sign_in)
+        if user is None or not user.active or sign_in is None or not sign_in.is_live(now):
+            self._not_known(network)
+            return None
+        if record.actor.bound_to is not None:
+            url = self._console_url() + path
+            with self._counting(network, is_costly=True):
                 key = await self._proofs.key_of(proof, method=method, url=url, now=now, access_token=bearer)
-                if key != record.actor.bound_to:
-                    self._not_known(network)
-                    return None
-            self._tokens.used(record.id, now, network)
-            return self._callers.of(user, sign_in)
+            if key != record.actor.bound_to:
+                self._not_known(network)
+                return None
+        self._tokens.used(record.id, now, network)
+        return self._callers.of(user, sign_in)
 
     async def is_scim(self, bearer: str, network: str = "") -> bool:
         """Whether this token opens /scim/v2."""
-        with self._counting(network):
-            now = self._log.now()
-            record = self._opened(bearer, TokenScope.SCIM, now)
-            if record is None:
-                self._not_known(network)
-                return False
-            self._tokens.used(record.id, now, network)
-            return True
+        now = self._log.now()
+        record = self._opened(bearer, TokenScope.SCIM, now)
+        if record is None:
+            self._not_known(network)
+            return False
+        self._tokens.used(record.id, now, network)
+        return True
 
     # -- grants
 
@@ -260,16 +263,20 @@ class OAuthService:
         return None if token is None else self._tokens.live(token_hash(token), scope, now)
 
     def _not_known(self, network: str) -> None:
-        if network:
-            self._failures.take(network_key(network))
+        """Counts a wrong token; raises `OAuthError` where there were too many. Without a network nothing is counted."""
+        if network and not self._failures.take(network_key(network)):
+            raise self._too_many(network)
+
+    def _too_many(self, network: str) -> OAuthError:
+        wait_s = self._failures.wait_s(network_key(network))
+        return OAuthError("temporarily_unavailable", "Too many tries; wait a moment.", 429, retry_after_s=wait_s)
 
     @contextmanager
-    def _counting(self, network: str) -> Iterator[None]:
-        """Refuses at once where there were too many failures, and counts those within. Without a network nothing is."""
-        place = network_key(network)
-        wait_s = self._failures.wait_s(place) if network else 0.0
-        if wait_s > 0:
-            raise OAuthError("temporarily_unavailable", "Too many tries; wait a moment.", 429, retry_after_s=wait_s)
+    def _counting(self, network: str, *, is_costly: bool) -> Iterator[None]:
+        """Counts what is refused within; of too many the refusal is to wait. What is right is never told so, unless to
+        look at it is costly: then nothing is looked at."""
+        if is_costly and self._failures.wait_s(network_key(network)) > 0:
+            raise self._too_many(network)
         try:
             yield
         except OAuthError as refusal:
