@@ -305,6 +305,8 @@ class Application:
             return True
         if route.masks.rules != exchange.route.masks.rules:
             return True  # what streams on would be masked by rules that hold no more
+        if actor.groups != exchange.actor.groups and route.masks.peek(actor, time.time()) != exchange.masks:
+            return True  # an exemption came or went with a group
         return isinstance(route.decide(snapshot.policy, actor, exchange.operation), Deny)
 
     def _revoked(self, token_id: str) -> None:

@@ -186,3 +186,7 @@ class ApprovalDesk(Protocol):
     async def leave(self, approval_id: str) -> None:
         """The waiting client went away: a grant given from now on is used only by the same request sent again."""
         ...
+
+    async def retract(self, approval_id: str) -> None:
+        """The waiting client lost its access: close it, unless another client waits for it too."""
+        ...

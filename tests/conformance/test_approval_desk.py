@@ -245,6 +245,22 @@ def test_what_is_withdrawn_can_no_longer_be_granted(store: Any) -> None:
     play(store, story)
 
 
+def test_what_was_asked_without_access_is_closed_unless_another_client_waits(store: Any) -> None:
+    async def story(scene: Scene) -> None:
+        await scene.desk.ask(asked("a1"))
+        waiting = asyncio.create_task(scene.desk.wait("a1", 20))
+        await asyncio.sleep(0.02)
+        await scene.desk.retract("a1")
+        assert scene.desk.get("a1").state is ApprovalState.WAITING
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await scene.desk.retract("a1")
+        await scene.desk.retract("a1")
+        assert scene.desk.get("a1").state is ApprovalState.WITHDRAWN
+
+    assert play(store, story).types() == ["asked", "withdrawn"]
+
+
 def test_open_approvals_survive_the_desk(store: Any) -> None:
     async def before(scene: Scene) -> None:
         await scene.desk.ask(asked("a1"))

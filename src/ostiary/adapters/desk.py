@@ -146,6 +146,11 @@ class Desk:
         for approval_id in self._approvals.open_of(kind, actor, agent):
             await self._close(approval_id, ApprovalEvent.WITHDRAW, "approval.withdrawn")
 
+    async def retract(self, approval_id: str) -> None:
+        """Close it, because whoever waited for it lost their access; not while others wait for it."""
+        if not self.clients_waiting(approval_id):
+            await self._whole(self._close(approval_id, ApprovalEvent.WITHDRAW, "approval.withdrawn"))
+
     async def sweep(self) -> None:
         """Expire what is due and wake those who wait for it."""
         await self._whole(self._sweep())

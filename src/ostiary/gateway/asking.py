@@ -47,7 +47,10 @@ class Asking:
             try:
                 approval = await self._desk.wait(approval.id, min(ask.terms.hold_s, HOLD_MAX_S))
             except asyncio.CancelledError:
-                leaving = asyncio.get_running_loop().create_task(self._desk.leave(approval.id))
+                # Cancelled because access ended: nobody need decide any more. Because the client went: it may come back.
+                lost_access = exchange.end != "complete" and not exchange.client_gone
+                left = self._desk.retract(approval.id) if lost_access else self._desk.leave(approval.id)
+                leaving = asyncio.get_running_loop().create_task(left)
                 self._leaving.add(leaving)
                 leaving.add_done_callback(self._leaving.discard)
                 raise

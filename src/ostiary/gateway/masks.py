@@ -103,7 +103,7 @@ class RouteMasks:
         self._channels = channels
         self._hash_key = hash_key
         self._detectors = detectors
-        self._known: dict[str, Masks] = {}
+        self._known: dict[tuple[str, str, frozenset[str]], Masks] = {}
         self._held: dict[tuple[MaskingRule, ...], MaskingEngine] = {}
         self._compiling = asyncio.Lock()
 
@@ -121,7 +121,7 @@ class RouteMasks:
         """What is ready without waiting; None when `prepare` must be awaited."""
         if not self.rules:
             return NO_MASKS
-        masks = self._known.get(actor.token_id)
+        masks = self._known.get(actor.standing)
         return masks if masks is not None and now < masks.until else self._assemble(actor, now)
 
     async def prepare(self, actor: Actor, now: float) -> Masks:
@@ -163,7 +163,7 @@ class RouteMasks:
         )
         if len(self._known) >= _REMEMBERED_ACTORS:
             self._known.clear()
-        self._known[actor.token_id] = masks
+        self._known[actor.standing] = masks
         return masks
 
     @staticmethod

@@ -57,6 +57,10 @@ def shared_guardian(forms: tuple[AuthForm, ...], opened: Mapping[str, OpenedSecr
         return guardian
 
 
+_Standing = tuple[str, str, frozenset[str]]
+"""`Actor.standing`."""
+
+
 class Armed:
     """The opened secrets in the form that one operation takes, and their guardian."""
 
@@ -96,8 +100,8 @@ class Route:
         self.fixed_names = frozenset(name.lower().encode("ascii") for name, _ in connection.headers)
         self.error_shape = kind.error_shape
         self.session_fields = frozenset(name.encode("ascii") for name in kind.session_headers)
-        self._known: dict[str, bool] = {}
-        self._decisions: dict[tuple[str, str], Decision] = {}
+        self._known: dict[_Standing, bool] = {}
+        self._decisions: dict[tuple[_Standing, str], Decision] = {}
         self._keeper = keeper
         self._all_forms = tuple(
             {form: None for operation in kind.operations for form in self.forms(operation)} or self.connection.auth
@@ -108,16 +112,18 @@ class Route:
 
     def is_known_to(self, policy: Policy, actor: Actor) -> bool:
         """Whether any rule on this connection speaks of the actor."""
-        known = self._known.get(actor.token_id)
+        standing = actor.standing
+        known = self._known.get(standing)
         if known is None:
             if len(self._known) >= _CACHED_DECISIONS:
                 self._known.clear()
-            known = self._known[actor.token_id] = policy.knows(actor, self.name)
+            known = self._known[standing] = policy.knows(actor, self.name)
         return known
 
     def decide(self, policy: Policy, actor: Actor, operation: Operation) -> Decision:
-        """The decision, remembered for the token and operation until the configuration changes."""
-        key = (actor.token_id, operation.name)
+        """The decision, remembered for the token, its holder's groups and the operation until the configuration
+        changes."""
+        key = (actor.standing, operation.name)
         decision = self._decisions.get(key)
         if decision is None:
             if len(self._decisions) >= _CACHED_DECISIONS:

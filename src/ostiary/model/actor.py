@@ -38,6 +38,11 @@ class Actor:
         return self.issuer is not None
 
     @property
+    def standing(self) -> tuple[str, str, frozenset[str]]:
+        """What may be remembered of this token under: the same token has other groups and another name tomorrow."""
+        return self.token_id, self.name, self.groups
+
+    @property
     def key(self) -> str:
         """Tells this actor from every other, whatever tokens they hold."""
         return f"{self.kind.value}:{self.name}:{self.agent or ''}"
