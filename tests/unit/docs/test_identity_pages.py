@@ -148,10 +148,10 @@ def commands() -> Iterator[tuple[str, str]]:
         for line in joined.splitlines():
             for found in re.findall(r"(?:^|\$\(|\| *|'|\")(ostiary [^|)'\"]*(?:\"[^\"]*\")?[^|)'\"]*)", line):
                 yield page, found.partition(" #")[0].strip()
-    for page in PAGES:
-        prose = FENCE.sub("", page.read_text())
+    for path in PAGES:
+        prose = FENCE.sub("", path.read_text())
         for found in INLINE.findall(prose):
-            yield page.name, found
+            yield path.name, found
 
 
 def walked(words: list[str]) -> tuple[click.Command, list[str]]:
@@ -207,3 +207,16 @@ def test_the_keys_of_a_spiffe_bundle_need_the_change_that_the_page_makes() -> No
     assert len(KeyBook.parse({"keys": [key]})) == 0
     del key["use"]
     assert len(KeyBook.parse({"keys": [key]})) == 1
+
+
+def test_the_tests_that_the_list_of_attacks_names_are_there() -> None:
+    text = (DOCS / "attacks.md").read_text()
+    named = set(re.findall(r"`(test_[a-z_]+\.py)`", text))
+    there = {path.name for path in (DOCS.parent / "tests" / "attacks").glob("test_*.py")}
+    assert {name for name in there if name.startswith("test_g_")} <= named <= there
+
+
+def test_the_example_of_the_declarative_file_is_read() -> None:
+    text = FENCE.findall((DOCS / "declarative-file.md").read_text())[0][1]
+    configuration = parsed("declarative-file.md", text)
+    assert [issuer.name for issuer in configuration.issuers] == ["corp", "github"]
