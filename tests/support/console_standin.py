@@ -160,6 +160,10 @@ def _handler(console: StandIn) -> type[BaseHTTPRequestHandler]:
                     self._answer(*console.token(form))
                 case "POST /oauth/device-authorization":
                     self._answer(*console.device(form))
+                case "GET /sign-in":
+                    query = dict(parse_qsl(parts.query))
+                    console.seen.append(("sign-in", query))
+                    self._answer(303, {}, Location=query["next"])
                 case "POST /redirecting":
                     self._answer(307, {}, Location=f"{console.url}/oauth/token")
                 case "POST /oauth/revoke":

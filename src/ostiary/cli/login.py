@@ -5,6 +5,7 @@ import socket
 import sys
 import time
 import webbrowser
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -36,10 +37,13 @@ def login(invocation: Invocation, agent: str | None, device: bool, no_browser: b
     console = invocation.console or local_console_url(invocation.home) or _asked_for_console()
     endpoints = oauth_client.discover(console)
     label, name = agent or "", _device_name()
+    # Whoever signs in once more as themselves was told to, for something that takes a recent sign-in.
+    before = next((old for old in access.logins() if login_file.key(old) == (console, label)), None)
+    through = (lambda url: oauth_client.proving_anew(console, url)) if before and not label else _directly
     if device or not (no_browser or _has_browser()):
-        issued = _with_code(endpoints, label, name)
+        issued = _with_code(endpoints, label, name, through)
     else:
-        issued = _with_browser(endpoints, label, name, opens=not no_browser)
+        issued = _with_browser(endpoints, label, name, through, opens=not no_browser)
     kept = _kept(endpoints, console, label, issued)
     if invocation.json:
         print_json({"console": console, "agent": label or None, "user": issued.user or None})
@@ -47,6 +51,10 @@ def login(invocation: Invocation, agent: str | None, device: bool, no_browser: b
     print(f"Signed in at {console}{_as(kept)}.")
     option = f" --agent {label}" if label else ""
     print(f"Tools get their tokens with `ostiary token{option}`: see `ostiary setup TOOL` and `ostiary run -- TOOL`.")
+
+
+def _directly(url: str) -> str:
+    return url
 
 
 def _as(login: dict[str, Any]) -> str:
@@ -80,13 +88,16 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _with_browser(endpoints: oauth_client.Endpoints, agent: str, device: str, *, opens: bool) -> oauth_client.Issued:
+def _with_browser(
+    endpoints: oauth_client.Endpoints, agent: str, device: str, through: Callable[[str], str], *, opens: bool
+) -> oauth_client.Issued:
     with listening() as loopback:
         attempt = oauth_client.begin(endpoints, loopback.redirect_uri, agent, device)
         loopback.expect(attempt.state)
-        opened = opens and _open(attempt.url)
+        url = through(attempt.url)
+        opened = opens and _open(url)
         _say("Sign in with the page that opens. If none does, open:" if opened else "Open this address to sign in:")
-        _say(f"\n  {visible(attempt.url)}\n")
+        _say(f"\n  {visible(url)}\n")
         answer = loopback.wait(_BROWSER_TIMEOUT_S)
     return oauth_client.finish(endpoints, attempt, answer)
 
@@ -98,11 +109,13 @@ def _open(url: str) -> bool:
         return False
 
 
-def _with_code(endpoints: oauth_client.Endpoints, agent: str, device: str) -> oauth_client.Issued:
+def _with_code(
+    endpoints: oauth_client.Endpoints, agent: str, device: str, through: Callable[[str], str]
+) -> oauth_client.Issued:
     code = oauth_client.begin_device(endpoints, agent, device)
-    _say(f"With a browser on any machine, open:  {visible(code.url)}")
+    _say(f"With a browser on any machine, open:  {visible(through(code.url))}")
     _say(f"and enter this code:  {paint(visible(code.user_code), 'bold', stream=sys.stderr)}")
-    if code.url_with_code:
+    if code.url_with_code and through is _directly:
         _say(f"(or open {visible(code.url_with_code)})")
     _say(f"Confirm it there only if the page names {visible(device)}. Waiting …")
     return oauth_client.await_device(endpoints, code)

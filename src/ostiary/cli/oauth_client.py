@@ -123,6 +123,12 @@ def begin(endpoints: Endpoints, redirect_uri: str, agent: str, device: str) -> A
     return Attempt(f"{endpoints.authorization}?{urlencode(query)}", state, verifier, redirect_uri)
 
 
+def proving_anew(console: str, url: str) -> str:
+    """The way to the console's page `url` through its sign-in, which asks for a proof even if the browser is signed in:
+    what takes a recent one counts from there."""
+    return f"{console}/sign-in?{urlencode({'again': '1', 'next': url.removeprefix(console)})}"
+
+
 def _asked(agent: str, device: str) -> dict[str, str]:
     """A sign-in for an agent is for the gateway alone: what a tool holds never opens the API."""
     named = {"agent": agent, "device": device}

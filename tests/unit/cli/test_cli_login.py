@@ -89,7 +89,10 @@ def test_signing_in_again_ends_the_sign_in_that_it_replaces(
     ostiary: Ostiary, console: StandIn, browser: list[str], kept: KeptLogins
 ) -> None:
     ostiary("login", "--console", console.url)
+    assert [name for name, _ in console.seen] == ["authorize", "token"]
     ostiary("login", "--console", console.url)
+    assert [name for name, _ in console.seen[2:]] == ["sign-in", "authorize", "token"]
+    assert console.seen[2][1]["again"] == "1"
     assert console.revoked == ["refresh-1"]
     assert [login["refresh_token"] for login in kept.read()] == ["refresh-2"]
 
