@@ -84,7 +84,12 @@ def token_revoked(house: AccessHouse, tool: Tool) -> None:
 
 
 def group_gone_from_the_configuration(house: AccessHouse, tool: Tool) -> None:
-    house.furnish(groups=[{"name": "engineering", "members": ["somebody@example.com"]}, {"name": "builders", "from": {"scim": "Builders"}}])
+    house.furnish(
+        groups=[
+            {"name": "engineering", "members": ["somebody@example.com"]},
+            {"name": "builders", "from": {"scim": "Builders"}},
+        ]
+    )
 
 
 def rule_gone_from_the_configuration(house: AccessHouse, tool: Tool) -> None:

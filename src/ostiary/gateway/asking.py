@@ -47,7 +47,7 @@ class Asking:
             try:
                 approval = await self._desk.wait(approval.id, min(ask.terms.hold_s, HOLD_MAX_S))
             except asyncio.CancelledError:
-                # Cancelled because access ended: nobody need decide any more. Because the client went: it may come back.
+                # Access ended: nobody need decide any more. The client went: it may come back.
                 lost_access = exchange.end != "complete" and not exchange.client_gone
                 left = self._desk.retract(approval.id) if lost_access else self._desk.leave(approval.id)
                 leaving = asyncio.get_running_loop().create_task(left)
