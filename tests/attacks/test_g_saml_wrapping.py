@@ -241,7 +241,7 @@ def test_G17_a_wrapped_signature_is_refused(attack: Callable[[Any], None], what:
     root = idp.signed_response(what=what)
     attack(root)
     assert EVIL in etree.tostring(root).decode()
-    assert refused(root) in ("shape", "id", "several-assertions", "signature-shape", "signature")
+    assert refused(root) in ("shape", "id", "several_assertions", "signature_shape", "signature")
 
 
 @pytest.mark.parametrize("what", WHAT)
@@ -250,7 +250,7 @@ def test_G17_two_signed_assertions_are_refused_too(attack: Callable[[Any], None]
     """Nobody may have to say which of them was meant: also where all are honest and signed again as a whole."""
     root = idp.signed_response(what="assertion")
     attack(root)
-    assert refused(idp.sign(root)) in ("several-assertions", "id")
+    assert refused(idp.sign(root)) in ("several_assertions", "id")
 
 
 @pytest.mark.parametrize("what", WHAT)
@@ -268,7 +268,7 @@ def test_G17_of_two_signatures_both_must_hold() -> None:
 def test_G17_a_signed_assertion_of_another_sign_in_under_a_new_response() -> None:
     """What is not signed may say what it likes of whose answer it is: the assertion says it too."""
     stolen = idp.sign(idp.assertion(replace(idp.Words(), confirmation_answers="_request-of-somebody-else")))
-    assert refused(idp.response(idp.Words(), stolen)) == "in-response-to"
+    assert refused(idp.response(idp.Words(), stolen)) == "in_response_to"
 
 
 @pytest.mark.parametrize("what", WHAT)

@@ -117,7 +117,7 @@ async def test_g17_an_answer_works_once_even_for_another_request(house: SignInRo
     assert second["ID"] != third["ID"]
     with pytest.raises(SignInRefusedError):
         await bring(browser, answer_to(third, house), relay_state)
-    assert house.reasons() == ["attempt_unknown", "in-response-to", "used_before"]
+    assert house.reasons() == ["attempt_unknown", "in_response_to", "used_before"]
 
 
 async def test_g17_used_assertions_are_remembered_as_long_as_they_could_be_taken(house: SignInRoom) -> None:

@@ -56,7 +56,7 @@ def checked_assertion(assertion: "etree._Element", expected: Expected) -> Assert
     issuer = checked_issuer(assertion, expected)
     issued_at = _time(assertion, "IssueInstant")
     if issued_at > expected.now + SKEW_S:
-        raise DocumentError("not-yet-valid")
+        raise DocumentError("not_yet_valid")
     subject = only(assertion, names.assertion("Subject"))
     name_id = _name_id(subject, expected)
     ends = _confirmed_until(subject, expected)
@@ -90,20 +90,20 @@ def checked_issuer(element: "etree._Element", expected: Expected) -> str:
 def _name_id(subject: "etree._Element", expected: Expected) -> "etree._Element":
     found = subject.findall(names.assertion("NameID"))
     if len(found) != 1:
-        raise DocumentError("name-id")
+        raise DocumentError("name_id")
     name_id = found[0]
     text = text_of(name_id)
     form = name_id.get("Format", "")
     if not text or text != text.strip() or not text.isprintable() or len(text) > 1024:
-        raise DocumentError("name-id")
+        raise DocumentError("name_id")
     if not form.isprintable() or " " in form:
-        raise DocumentError("name-id")
+        raise DocumentError("name_id")
     # Only these names are meant within the bounds of their qualifiers.
     if form == names.PERSISTENT and (
         name_id.get("NameQualifier", expected.issuer) != expected.issuer
         or name_id.get("SPNameQualifier", expected.entity_id) != expected.entity_id
     ):
-        raise DocumentError("name-qualifier")
+        raise DocumentError("name_qualifier")
     return name_id
 
 
@@ -130,7 +130,7 @@ def _bearer_until(confirmation: "etree._Element", expected: Expected) -> float:
     if data[0].get("Recipient") != expected.recipient:
         raise DocumentError("recipient")
     if data[0].get("InResponseTo") != expected.request_id:
-        raise DocumentError("in-response-to")
+        raise DocumentError("in_response_to")
     if data[0].get("NotBefore") is not None:
         raise DocumentError("confirmation")
     ends = _time(data[0], "NotOnOrAfter")
@@ -145,11 +145,11 @@ def _conditions_until(assertion: "etree._Element", expected: Expected, otherwise
         raise DocumentError("conditions")
     conditions = only(assertion, names.assertion("Conditions"))
     if any(condition.tag not in _KNOWN_CONDITIONS for condition in conditions):
-        raise DocumentError("unknown-condition")
+        raise DocumentError("unknown_condition")
     starts = _optional_time(conditions, "NotBefore")
     ends = _optional_time(conditions, "NotOnOrAfter")
     if starts is not None and expected.now < starts - SKEW_S:
-        raise DocumentError("not-yet-valid")
+        raise DocumentError("not_yet_valid")
     if ends is not None and expected.now >= ends + SKEW_S:
         raise DocumentError("expired")
     restrictions = conditions.findall(names.assertion("AudienceRestriction"))
@@ -166,14 +166,14 @@ def _authn_statement(assertion: "etree._Element", expected: Expected) -> "etree.
     """Checked. A grant need not have one (RFC 7522 section 3)."""
     found = assertion.findall(names.assertion("AuthnStatement"))
     if len(found) > 1 or (not found and expected.request_id is not None):
-        raise DocumentError("authn-statement")
+        raise DocumentError("authn_statement")
     if not found:
         return None
     if _time(found[0], "AuthnInstant") > expected.now + SKEW_S:
-        raise DocumentError("not-yet-valid")
+        raise DocumentError("not_yet_valid")
     ends = _optional_time(found[0], "SessionNotOnOrAfter")
     if ends is not None and expected.now >= ends:
-        raise DocumentError("session-over")
+        raise DocumentError("session_over")
     return found[0]
 
 

@@ -29,7 +29,7 @@ def decode_base64(encoded: str, size_max: int) -> bytes:
     """What `encoded` holds. Lines may be wrapped; a character that does not belong, or another spelling of the same
     bytes, raises `DocumentError`, as do more than `size_max` bytes."""
     if len(encoded) > 2 * size_max:
-        raise DocumentError("too-large")
+        raise DocumentError("too_large")
     text = _WHITE_SPACE.sub("", encoded)
     try:
         data = b64decode(text.encode("ascii"), validate=True)
@@ -38,20 +38,20 @@ def decode_base64(encoded: str, size_max: int) -> bytes:
     if b64encode(data).decode() != text:
         raise DocumentError("encoding")
     if len(data) > size_max:
-        raise DocumentError("too-large")
+        raise DocumentError("too_large")
     return data
 
 
 def decode_base64url(encoded: str, size_max: int) -> bytes:
     """On one line, as RFC 7522 section 2.1 has it; with padding too. Raises `DocumentError`."""
     if len(encoded) > 2 * size_max:
-        raise DocumentError("too-large")
+        raise DocumentError("too_large")
     try:
         data = from_base64url(encoded.rstrip("="))
     except ValueError:
         raise DocumentError("encoding") from None
     if len(data) > size_max:
-        raise DocumentError("too-large")
+        raise DocumentError("too_large")
     return data
 
 
@@ -69,7 +69,7 @@ def parse_message(data: bytes) -> "etree._Element":
     if "<!" in text or "<?" in text:
         raise DocumentError("markup")
     if text.count("xmlns") > _NAMESPACES_MAX:
-        raise DocumentError("too-large")
+        raise DocumentError("too_large")
     return _parse(text)
 
 
@@ -118,9 +118,9 @@ def _utf8(data: bytes) -> str:
     try:
         text = data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError:
-        raise DocumentError("character-set") from None
+        raise DocumentError("character_set") from None
     if "\0" in text or text.startswith("\ufeff"):
-        raise DocumentError("character-set")
+        raise DocumentError("character_set")
     return text
 
 

@@ -40,7 +40,7 @@ def _of_response(root: "etree._Element", metadata: IdentityProviderMetadata, exp
     _check_envelope(response, expected)
     found = root.findall(names.assertion("Assertion"))
     if not found:
-        raise DocumentError("no-assertion")
+        raise DocumentError("no_assertion")
     if signature_of(found[0]) is not None:
         return checked_assertion(verified(root, found[0], metadata.certificates), expected)
     if response is root:
@@ -62,9 +62,9 @@ def _check_envelope(response: "etree._Element", expected: Expected) -> None:
     if response.get("InResponseTo") is None:
         raise DocumentError("unsolicited")
     if response.get("InResponseTo") != expected.request_id:
-        raise DocumentError("in-response-to")
+        raise DocumentError("in_response_to")
 
 
 def _check_metadata(metadata: IdentityProviderMetadata, expected: Expected) -> None:
     if metadata.valid_until is not None and metadata.valid_until <= expected.now:
-        raise DocumentError("metadata-over")
+        raise DocumentError("metadata_over")

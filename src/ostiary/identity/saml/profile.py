@@ -34,7 +34,7 @@ def profile_of(issuer: SamlIssuer, assertion: Assertion, wanted_attributes: froz
     name = assertion.name_id if issuer.user_attribute is None else _one_value(assertion, issuer.user_attribute)
     if assertion.name_id_format == names.TRANSIENT:
         if issuer.user_attribute is None:
-            raise refusal("transient-name")
+            raise refusal("transient_name")
         subject = f"attribute {issuer.user_attribute} {name}"
     else:
         subject = f"{_SHORT_FORMATS.get(assertion.name_id_format, assertion.name_id_format)} {assertion.name_id}"
@@ -57,10 +57,10 @@ def profile_of(issuer: SamlIssuer, assertion: Assertion, wanted_attributes: froz
 def _one_value(assertion: Assertion, attribute: str) -> str:
     values = assertion.values_of(attribute)
     if len(values) != 1:
-        raise refusal("user-attribute")
+        raise refusal("user_attribute")
     value = values[0]
     if not value or value != value.strip() or not value.isprintable() or len(value) > _NAME_LENGTH_MAX:
-        raise refusal("user-attribute")
+        raise refusal("user_attribute")
     return value
 
 

@@ -108,12 +108,12 @@ def _check_shape(signature: "etree._Element", element: "etree._Element") -> None
         (digest_value, "DigestValue"),
     )
     if any(found.tag != names.signature(name) for found, name in expected):
-        raise DocumentError("signature-shape")
+        raise DocumentError("signature_shape")
     identifier = element.get("ID")
     if not identifier or reference.get("URI") != f"#{identifier}":
-        raise DocumentError("signature-shape")
+        raise DocumentError("signature_shape")
     if not text_of(value).strip() or not text_of(digest_value).strip():
-        raise DocumentError("signature-shape")
+        raise DocumentError("signature_shape")
     if (
         method_of_c14n.get("Algorithm") != names.EXCLUSIVE_C14N
         or canonical.get("Algorithm") != names.EXCLUSIVE_C14N
@@ -121,16 +121,16 @@ def _check_shape(signature: "etree._Element", element: "etree._Element") -> None
         or method_of_signature.get("Algorithm") not in _SIGNATURE_METHOD_NAMES
         or digest_method.get("Algorithm") not in _DIGEST_NAMES
     ):
-        raise DocumentError("signature-algorithm")
+        raise DocumentError("signature_algorithm")
     for bare in (enveloped, method_of_signature, digest_method):
         _children(bare, 0, 0)
     for c14n in (method_of_c14n, canonical):
         for inclusive in _children(c14n, 0, 1):
             if inclusive.tag != _INCLUSIVE or _PREFIXES.fullmatch(inclusive.get("PrefixList") or "") is None:
-                raise DocumentError("signature-shape")
+                raise DocumentError("signature_shape")
 
 
 def _children(element: "etree._Element", at_least: int, at_most: int) -> "list[etree._Element]":
     if not at_least <= len(element) <= at_most:
-        raise DocumentError("signature-shape")
+        raise DocumentError("signature_shape")
     return list(element)

@@ -45,22 +45,22 @@ def _check(root: "etree._Element", assertion_parent: "etree._Element | None") ->
         name = etree.QName(element).localname
         counts[name] += 1
         if len(element.attrib) > _ATTRIBUTES_MAX:
-            raise DocumentError("too-large")
+            raise DocumentError("too_large")
         _check_ids(element, seen_ids)
         if name in _ENCRYPTED:
             raise DocumentError("encrypted")
         if name == "Assertion":
             if element.tag != names.assertion(name) or element.getparent() is not assertion_parent or counts[name] > 1:
-                raise DocumentError("several-assertions")
+                raise DocumentError("several_assertions")
         elif name == "Response":
             if element is not root:
                 raise DocumentError("shape")
         elif name == "Signature":
             _check_signature_place(element)
         elif name in _NEVER:
-            raise DocumentError("signature-shape")
+            raise DocumentError("signature_shape")
     if counts["SignedInfo"] != counts["Signature"]:
-        raise DocumentError("signature-shape")
+        raise DocumentError("signature_shape")
 
 
 def _check_ids(element: "etree._Element", seen: set[str]) -> None:
@@ -78,8 +78,8 @@ def _check_signature_place(signature: "etree._Element") -> None:
     """Second in the response or the assertion, behind its issuer; first in a response that has none."""
     parent = signature.getparent()
     if signature.tag != names.signature("Signature") or parent is None or parent.tag not in _SIGNED:
-        raise DocumentError("signature-shape")
+        raise DocumentError("signature_shape")
     issuer = parent[0] if parent[0].tag == names.assertion("Issuer") else None
     has_place = parent.index(signature) == (0 if issuer is None else 1)
     if not has_place or (issuer is None and parent.find(names.assertion("Issuer")) is not None):
-        raise DocumentError("signature-shape")
+        raise DocumentError("signature_shape")

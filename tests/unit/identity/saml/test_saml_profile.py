@@ -62,7 +62,7 @@ def test_a_name_that_changes_names_nobody() -> None:
     passing = replace(ANN, name_id="_random", name_id_format=idp.TRANSIENT)
     with pytest.raises(SignInRefusedError) as caught:
         profile_of(ISSUER, passing, frozenset())
-    assert caught.value.reason == "transient-name"
+    assert caught.value.reason == "transient_name"
     found = profile_of(replace(ISSUER, user_attribute="uid"), passing, frozenset())
     assert (found.subject, found.name, found.email) == ("attribute uid ann", "ann", None)
 
@@ -71,7 +71,7 @@ def test_a_name_that_changes_names_nobody() -> None:
 def test_no_guess_at_who_it_is(attribute: str) -> None:
     with pytest.raises(SignInRefusedError) as caught:
         profile_of(replace(ISSUER, user_attribute=attribute), ANN, frozenset())
-    assert caught.value.reason == "user-attribute"
+    assert caught.value.reason == "user_attribute"
 
 
 @pytest.mark.parametrize("value", ["", " ann", "ann\n", "a\0b", "x" * 1025])

@@ -207,7 +207,7 @@ def test_metadata_that_is_over_vouches_for_nobody() -> None:
             request_id=idp.REQUEST,
             now=NOW,
         )
-    assert caught.value.reason == "metadata-over"
+    assert caught.value.reason == "metadata_over"
 
 
 @pytest.mark.parametrize("audience", [idp.SP, idp.TOKEN_URL])
