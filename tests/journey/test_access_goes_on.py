@@ -51,6 +51,7 @@ def full_disk(house: AccessHouse) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
 
 
+@pytest.mark.timeout(400)
 def test_a_stream_outlives_its_tokens_and_a_provider_that_is_down(house: AccessHouse) -> None:
     tool = house.login("ana")
     first = tool.token

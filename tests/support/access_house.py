@@ -27,7 +27,7 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 SCIM_PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 SCIM_USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 SCIM_GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
-STREAM_S = 240
+STREAM_S = 400
 CALM = {
     "OSTIARY_CLIENT_BODY_TIMEOUT_S": "60",
     "OSTIARY_CLIENT_WRITE_TIMEOUT_S": "60",

@@ -58,6 +58,12 @@ def _from_authorization(value: bytes) -> bytes | None:
             raise GatewayRefusal(401, "token_unknown", "The Authorization scheme is neither Bearer nor Basic.", _NEXT)
 
 
+def _not_known() -> GatewayRefusal:
+    """Made anew each time, and never in a variable of the frame that raises it: the frame, its request with it, would
+    wait for the garbage collector."""
+    return GatewayRefusal(401, "token_unknown", "This token is not known here.", _NEXT)
+
+
 class Authenticator:
     """`unknown_tokens` says how many of them one network may send; a token that is known is never limited, whoever else
     sends what from the same address."""
@@ -80,8 +86,7 @@ class Authenticator:
         if actor is None:
             actor = self._found(token, digest, now)
             if actor is None:
-                refusal = GatewayRefusal(401, "token_unknown", "This token is not known here.", _NEXT)
-                raise self.unknown(refusal, network)
+                raise self.unknown(_not_known(), network)
             if len(self._cache) >= _CACHED_TOKENS:
                 self._cache.clear()
             self._cache[digest] = actor
