@@ -34,6 +34,7 @@ from ostiary.control.services import (
     ApprovalService,
     AuditService,
     ConfigurationService,
+    ConnectionService,
     HistoryService,
     SecretService,
     Services,
@@ -237,6 +238,7 @@ class Application:
             service_accounts=reception.accounts,
             identity=reception.identity,
             owner=reception.owner,
+            connections=ConnectionService(lambda: self._in_force),
         )
         self._sweeper.start()
         gateway = self._gateway = GatewayServer(self._house, self._sweeper)
@@ -418,7 +420,8 @@ class Application:
 
     def _write_server_file(self) -> None:
         path = self._settings.home / "server.json"
-        path.write_text(json.dumps({"pid": os.getpid(), **self._addresses}), encoding="utf-8")
+        told = {"pid": os.getpid(), **self._addresses, "console_url": self._console_url()}
+        path.write_text(json.dumps(told), encoding="utf-8")
 
     # -- the end
 

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from ostiary.adapters.identity_providers import IdentityProviderBook
+from ostiary.adapters.saml_keys import StoredSamlKeys
 from ostiary.adapters.sealer import Sealer
 from ostiary.adapters.stores.sqlite import Store
 from ostiary.control.ports import DecisionDesk, Revoked
@@ -112,6 +113,9 @@ def open_reception(
         sessions=sessions,
         sign_in=SignInService(
             providers=providers,
+            saml_keys=StoredSamlKeys(
+                store, Sealer(root_key, store.installation, "saml"), f"Ostiary {store.installation}", clock
+            ),
             arrivals=arrivals,
             sign_ins=store.sign_ins,
             one_time=store.one_time,
@@ -201,16 +205,13 @@ def console_app(
         scim = in_force().scim
         return None if scim is None else scim.issuer
 
-    async def is_scim(bearer: str) -> bool:
-        return await reception.oauth.is_scim(bearer, "")
-
     scim = create_scim(
         store.people,
         store.scim_groups,
         reception.end,
         log,
         issuer=scim_issuer,
-        is_scim=is_scim,
+        is_scim=reception.oauth.is_scim,
         new_id=lambda: new_handle(os.urandom),
         base_url=lambda: f"{console_url()}/scim/v2",
     )

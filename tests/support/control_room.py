@@ -18,6 +18,7 @@ from ostiary.control.services import (
     ApprovalService,
     AuditService,
     ConfigurationService,
+    ConnectionService,
     HistoryService,
     SecretService,
     Services,
@@ -155,6 +156,7 @@ def control_room(home: Path) -> Iterator[Room]:
         service_accounts=reception.accounts,
         identity=reception.identity,
         owner=reception.owner,
+        connections=ConnectionService(configuration.current),
     )
     yield room
     desk.close()

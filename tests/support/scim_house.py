@@ -80,7 +80,7 @@ class ScimHouse:
     def __post_init__(self) -> None:
         numbers = itertools.count(0x1000)
 
-        async def is_scim(token: str) -> bool:
+        async def is_scim(token: str, _network: str) -> bool:
             return token in self.tokens
 
         scim = create_scim(

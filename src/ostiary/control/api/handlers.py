@@ -31,6 +31,11 @@ async def apply_configuration(services: Services, caller: Caller, arguments: Arg
     return views.planned(applied)
 
 
+async def list_connections(services: Services, caller: Caller, _arguments: Arguments) -> Any:
+    known = await services.connections.list(caller)
+    return {"connections": [{"name": connection.name, "kind": connection.kind} for connection in known]}
+
+
 async def list_secrets(services: Services, caller: Caller, _arguments: Arguments) -> Any:
     return {"secrets": [views.secret(listed) for listed in await services.secrets.list(caller)]}
 

@@ -48,6 +48,10 @@ ROUTES: tuple[Route, ...] = (
         handlers.apply_configuration, _PLAN, body=_FILE, body_max_bytes=CONFIGURATION_MAX_BYTES,
     ),
     Route(
+        "GET", "/connections", "listConnections", "The connections that there are for you.",
+        handlers.list_connections, {"connections": "name and kind."},
+    ),
+    Route(
         "GET", "/secrets", "listSecrets", "The secrets' names, places and versions; never a value.",
         handlers.list_secrets, {"secrets": "name, provider, reference, version, set_at, versions."},
     ),

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("ostiary.control.scim")
 
-IsScim = Callable[[str], Awaitable[bool]]
+IsScim = Callable[[str, str], Awaitable[bool]]
+"""(bearer token, network address it comes from)."""
 """Whether a bearer token is a live one of scope `scim`."""
 
 TRIES = 3
@@ -114,7 +115,7 @@ def create_scim(
         return Route(path, endpoint(handler), methods=list(methods))
 
     async def no_route(request: Request, failure: Exception) -> Response:
-        if not await is_scim(_bearer(request)):
+        if not await is_scim(_bearer(request), _network(request)):
             return _not_let_in()
         return _http_error(failure)
 
@@ -152,7 +153,7 @@ async def _run(
     service: Callable[[], Awaitable[Service]],
 ) -> Response:
     try:
-        if not await is_scim(_bearer(request)):
+        if not await is_scim(_bearer(request), _network(request)):
             return _not_let_in()
         if not provisioning.is_on():
             raise ScimError(403, "SCIM is not switched on in the configuration of this installation.")
@@ -171,6 +172,10 @@ async def _run(
 
 def _not_let_in() -> Response:
     return error_answer(ScimError(401, "This needs a token of scope scim."), {"www-authenticate": "Bearer"})
+
+
+def _network(request: Request) -> str:
+    return request.client.host if request.client is not None else ""
 
 
 def _bearer(request: Request) -> str:

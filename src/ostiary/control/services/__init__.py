@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ostiary.control.services.approvals import ApprovalService
 from ostiary.control.services.audit import AuditService
 from ostiary.control.services.configuration import ConfigurationService
+from ostiary.control.services.connections import ConnectionService
 from ostiary.control.services.history import HistoryService
 from ostiary.control.services.identity import IdentityService
 from ostiary.control.services.owner import OwnerService
@@ -18,6 +19,7 @@ __all__ = [
     "ApprovalService",
     "AuditService",
     "ConfigurationService",
+    "ConnectionService",
     "HistoryService",
     "IdentityService",
     "OwnerService",
@@ -43,3 +45,4 @@ class Services:
     service_accounts: ServiceAccountService
     identity: IdentityService
     owner: OwnerService
+    connections: ConnectionService

@@ -70,13 +70,12 @@ class EndOfAccess:
             self._log.ended(user.name, why)
 
     def _end_all(self, user: User, why: str, now: float) -> tuple[int, list[TokenRecord]]:
-        ended = 0
-        revoked = self._tokens.revoke_all(now, actor=user.name)
+        ended, revoked = 0, list[TokenRecord]()
         for sign_in in self._sign_ins.live(user_id=user.id):
+            ended += self._sign_ins.end(sign_in.id, now, why)  # first: what has ended makes no more tokens
             # The person may have had another name when these tokens were made.
             revoked += self._tokens.revoke_all(now, sign_in=sign_in.id)
-            ended += self._sign_ins.end(sign_in.id, now, why)
-        return ended, revoked
+        return ended, revoked + self._tokens.revoke_all(now, actor=user.name)
 
     def _asking_agents(self, name: str) -> set[str]:
         """Of approvals that outlived their agent's token."""

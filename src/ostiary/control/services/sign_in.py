@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ostiary.control.identity_ports import IdentityProviders, OneTime, SignIns
+from ostiary.control.identity_ports import IdentityProviders, OneTime, SamlKeys, SignIns
 from ostiary.control.services.arrivals import Arrivals
 from ostiary.control.services.console_sessions import ConsoleSessions, Proof, Visit
 from ostiary.control.services.end_of_access import EndOfAccess
@@ -75,6 +75,7 @@ class SignInService:
         self,
         *,
         providers: IdentityProviders,
+        saml_keys: SamlKeys,
         arrivals: Arrivals,
         sign_ins: SignIns,
         one_time: OneTime,
@@ -88,6 +89,7 @@ class SignInService:
     ) -> None:
         """`console_url` is the console's address as browsers see it, without a slash at its end."""
         self._providers = providers
+        self._saml_keys = saml_keys
         self._arrivals = arrivals
         self._sign_ins = sign_ins
         self._one_time = one_time
@@ -195,6 +197,19 @@ class SignInService:
             )
             return await self._open(profile, proof, visit, document, document["next_path"])
 
+    async def saml_metadata(self, issuer: str) -> bytes:
+        """What the SAML provider `issuer` needs to know of us, as XML. Raises `NotFoundError`."""
+        from ostiary.identity.saml.request import sp_metadata
+
+        known = self._issuer(issuer, SamlIssuer)
+        signing = await self._saml_keys.signing()
+        try:
+            signs_requests = (await self._providers.saml(known)).wants_signed_requests
+        except OstiaryError:
+            signs_requests = False  # we are told first, before the provider has metadata to read
+        url = self._console_url()
+        return sp_metadata(sp_entity_id(url, issuer), acs_url(url, issuer), signing.certificate, signs_requests)
+
     async def sign_out(self, cookie: str | None) -> str | None:
         """End the browser's sign-in here; the URL that ends it at the provider too, where it has one. Tools that were
         signed in from this browser stay."""
@@ -264,7 +279,9 @@ class SignInService:
 
         metadata = await self._providers.saml(issuer)
         relay_state, request_id, now = new_handle(self._randomness), "_" + self._randomness(20).hex(), self._log.now()
-        url = authn_redirect(
+        signing = await self._saml_keys.signing() if metadata.wants_signed_requests else None
+        url = await asyncio.to_thread(
+            authn_redirect,
             metadata,
             request_id=request_id,
             acs_url=acs_url(self._console_url(), issuer.name),
@@ -272,6 +289,7 @@ class SignInService:
             relay_state=relay_state,
             issued_at=now,
             force_authn=step_up,
+            signing=signing,
         )
         more = {"issuer": issuer.name, "request_id": request_id, "next_path": next_path, "started_at": now}
         await self._keep(_SAML, relay_state, {**document, **more})

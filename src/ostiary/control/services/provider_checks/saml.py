@@ -69,9 +69,9 @@ def _upkeep(issuer: SamlIssuer, metadata: IdentityProviderMetadata, now: float) 
     if metadata.valid_until is not None and metadata.valid_until <= now + SOON_S and issuer.metadata_file is not None:
         yield warn(f"Its metadata is over on {_day(metadata.valid_until)}.", "Get a new file before that.")
     if metadata.wants_signed_requests:
-        yield fail(
-            "It wants signed requests (WantAuthnRequestsSigned), which are not sent here.",
-            "Switch that off at the provider.",
+        yield ok(
+            "It wants signed requests (WantAuthnRequestsSigned), and gets them.",
+            "The certificate to register at the provider is in this installation's own metadata.",
         )
 
 
