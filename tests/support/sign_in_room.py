@@ -19,6 +19,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ostiary.adapters.desk import Desk
 from ostiary.adapters.identity_providers import IdentityProviderBook
+from ostiary.adapters.saml_keys import StoredSamlKeys
+from ostiary.adapters.sealer import Sealer
 from ostiary.adapters.stores.database import Database
 from ostiary.adapters.stores.one_time import OneTime
 from ostiary.adapters.stores.owner_credentials import OwnerCredentials
@@ -231,7 +233,9 @@ def _furnish(made: SignInRoom) -> None:
         configuration=configuration, clock=clock, randomness=os.urandom,
     )  # fmt: skip
     made.service = SignInService(
-        providers=made.providers, arrivals=made.arrivals, sign_ins=sign_ins, one_time=made.one_time,
+        providers=made.providers,
+        saml_keys=StoredSamlKeys(room.store, Sealer(room.root, room.store.installation, "saml"), "Ostiary", clock),
+        arrivals=made.arrivals, sign_ins=sign_ins, one_time=made.one_time,
         sessions=made.sessions, held=made.held, end=made.end, configuration=configuration,
         console_url=lambda: made.console_url, log=log, randomness=os.urandom,
     )  # fmt: skip

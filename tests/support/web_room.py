@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
+from ostiary.adapters.saml_keys import StoredSamlKeys
+from ostiary.adapters.sealer import Sealer
 from ostiary.adapters.stores.database import Database
 from ostiary.adapters.stores.one_time import OneTime
 from ostiary.adapters.stores.owner_credentials import OwnerCredentials
@@ -212,7 +214,9 @@ def _web_room(room: Room, database: Database, loop: asyncio.AbstractEventLoop) -
         clock=clock, randomness=os.urandom,
     )  # fmt: skip
     sign_in = SignInService(
-        providers=providers, arrivals=arrivals, sign_ins=sign_ins, one_time=one_time, sessions=sessions, held=held,
+        providers=providers,
+        saml_keys=StoredSamlKeys(room.store, Sealer(room.root, room.store.installation, "saml"), "Ostiary", clock),
+        arrivals=arrivals, sign_ins=sign_ins, one_time=one_time, sessions=sessions, held=held,
         end=end, configuration=configuration, console_url=console_url, log=log, randomness=os.urandom,
     )  # fmt: skip
     owner = OwnerService(

@@ -1,17 +1,20 @@
 """What the use-cases of people, sign-ins and tokens need from outside. `app.py` decides who answers.
 
-Methods that are not `async` may touch the disk: reads take microseconds, writes wait for the disk and are called in worker
-threads. All raise `StorageUnavailableError` when they cannot.
+Methods that are not `async` may touch the disk: reads take microseconds, writes wait for the disk and are called in
+worker threads. All raise `StorageUnavailableError` when they cannot.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ostiary.identity.keys import KeyBook
 from ostiary.identity.saml.metadata import IdentityProviderMetadata
 from ostiary.model.issuer import Issuer, OidcIssuer, SamlIssuer, WorkloadIssuer
 from ostiary.model.person import OwnerCredential, ScimGroup, ServiceAccount, SignIn, User
 from ostiary.model.token import TokenRecord
+
+if TYPE_CHECKING:
+    from ostiary.identity.saml.signing import SigningKey
 
 AccessChanged = Callable[[], None]
 """Somebody may have lost access: tokens and running exchanges are looked at again, now. Called on the event loop."""
@@ -209,8 +212,8 @@ class TokensOfActors(Protocol):
 
 
 class IdentityProviders(Protocol):
-    """The issuers of the configuration over HTTP, cached. Everything raises `UnreachableError` when the provider does not
-    answer, and `OperatorError` when what it answers makes no sense; sentences hold nothing of an answer's body."""
+    """The issuers of the configuration over HTTP, cached. Everything raises `UnreachableError` when the provider does
+    not answer, and `OperatorError` when what it answers makes no sense; sentences hold nothing of an answer's body."""
 
     def put_in_force(self, issuers: Sequence[Issuer]) -> None: ...
 
@@ -227,13 +230,20 @@ class IdentityProviders(Protocol):
         ...
 
     async def token(self, issuer: OidcIssuer, form: Mapping[str, str]) -> Mapping[str, Any]:
-        """The token endpoint's answer; the client authenticates itself. Raises `ProviderRefusedError` with its error code
-        (RFC 6749 section 5.2) when it says no."""
+        """The token endpoint's answer; the client authenticates itself. Raises `ProviderRefusedError` with its error
+        code (RFC 6749 section 5.2) when it says no."""
         ...
 
     async def userinfo(self, issuer: OidcIssuer, access_token: str) -> Mapping[str, Any]: ...
 
     async def saml(self, issuer: SamlIssuer) -> IdentityProviderMetadata: ...
+
+
+class SamlKeys(Protocol):
+    async def signing(self) -> "SigningKey":
+        """The installation's own key for signed SAML requests, one for all providers; it is made when it is first asked
+        for. Raises `IntegrityError` when what is kept cannot be opened."""
+        ...
 
 
 SealTokens = Callable[[str, bytes], bytes]

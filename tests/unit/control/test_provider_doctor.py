@@ -247,7 +247,8 @@ def test_saml_metadata_in_a_file(tmp_path: Path) -> None:
     found = ask(a_saml_issuer(metadata_file=str(path)), now=now)
     assert the_one(found, "is a file").level is Level.WARN
     assert the_one(found, "Its metadata is over on").level is Level.WARN
-    assert the_one(found, "wants signed requests").level is Level.FAIL
+    assert the_one(found, "wants signed requests").level is Level.OK
+    assert "certificate" in the_one(found, "wants signed requests").next_step
 
 
 # -- workloads

@@ -1,5 +1,6 @@
 """Signing in through a SAML provider: out with a request, in with a response, each once."""
 
+import asyncio
 import zlib
 from base64 import b64decode
 from collections.abc import Iterator
@@ -8,6 +9,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509 import load_der_x509_certificate
 from lxml import etree
 
 from ostiary.control.services.sign_in import Opened
@@ -169,6 +174,35 @@ async def test_g17_what_another_key_signed_signs_nobody_in(house: SignInRoom) ->
     assert house.reasons() == ["signature"]
     assert "signature" not in str(refused.value)
     assert house.people.named("ann@example.com") is None
+
+
+async def test_a_provider_that_wants_signed_requests_gets_them_with_the_key_of_our_metadata(
+    house: SignInRoom, tmp_path: Path
+) -> None:
+    before = etree.fromstring(await house.service.saml_metadata("company"))
+    (tmp_path / "idp.xml").write_text(metadata_xml(role=' WantAuthnRequestsSigned="true"'))
+    house.providers.put_in_force(())
+    url, other = await asyncio.gather(house.browser().begin(), house.browser().begin("other"))
+    ours = etree.fromstring(await house.service.saml_metadata("company"))
+    assert [each[0].get("AuthnRequestsSigned") for each in (before, ours)] == ["false", "true"]
+    certificates = ["".join(each.itertext("{*}X509Certificate")) for each in (before, ours)]
+    assert len(set(certificates)) == 1
+    key = load_der_x509_certificate(b64decode(certificates[0])).public_key()
+    assert isinstance(key, RSAPublicKey)
+    for sent in (url, other):
+        signed, _, _ = sent.partition("?")[2].partition("&Signature=")
+        key.verify(b64decode(parameters_of(sent)["Signature"]), signed.encode(), PKCS1v15(), SHA256())
+    browser = house.browser()
+    request, relay_state = request_of(await browser.begin())
+    assert (await bring(browser, answer_to(request, house), relay_state)).user.name == "ann@example.com"
+
+
+async def test_our_metadata_is_there_before_the_providers_is(house: SignInRoom, tmp_path: Path) -> None:
+    (tmp_path / "idp.xml").unlink()
+    house.providers.put_in_force(())
+    assert b'AuthnRequestsSigned="false"' in await house.service.saml_metadata("company")
+    with pytest.raises(NotFoundError):
+        await house.service.saml_metadata("unknown")
 
 
 async def test_no_provider_is_asked_at_sign_out(house: SignInRoom) -> None:

@@ -56,6 +56,13 @@ class Store:
                 (key, value),
             )
 
+    def first_meta(self, key: str, value: str) -> str:
+        """Keep `value` unless there is one; returns the one that is kept."""
+        with self._database.writing() as connection:
+            connection.execute("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING", (key, value))
+            (kept,) = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return str(kept)
+
     def close(self) -> None:
         """Writes what is pending, then lets go of the file."""
         try:
@@ -65,10 +72,4 @@ class Store:
 
     def _installation(self) -> str:
         """The id of this installation, made when its database was."""
-        with self._database.writing() as connection:
-            connection.execute(
-                "INSERT INTO meta (key, value) VALUES ('installation', ?) ON CONFLICT (key) DO NOTHING",
-                (uuid.uuid4().hex,),
-            )
-            (value,) = connection.execute("SELECT value FROM meta WHERE key = 'installation'").fetchone()
-        return str(value)
+        return self.first_meta("installation", uuid.uuid4().hex)

@@ -5,13 +5,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ostiary.control.api.fields import InvalidRequestError
-from ostiary.control.services.sign_in_addresses import acs_url, sp_entity_id
 from ostiary.control.web.console import Console
 from ostiary.control.web.cookies import ATTEMPT, read_cookie
 from ostiary.control.web.forms import SAML_MAX_BYTES, read_form
 from ostiary.control.web.pages import handled
-from ostiary.model.errors import NotFoundError
-from ostiary.model.issuer import SamlIssuer
 
 
 class SamlEndpoints:
@@ -37,12 +34,5 @@ class SamlEndpoints:
         return self._console.opened(opened)
 
     async def _metadata(self, request: Request) -> Response:
-        from ostiary.identity.saml.request import sp_metadata  # lxml, only where SAML is used
-
-        name = str(request.path_params["issuer"])
-        issuers = self._console.web.configuration().issuers
-        if not any(isinstance(issuer, SamlIssuer) and issuer.name == name for issuer in issuers):
-            raise NotFoundError("There is no such SAML issuer.", "Its name is in the configuration.")
-        url = self._console.url()
-        document = sp_metadata(sp_entity_id(url, name), acs_url(url, name))
+        document = await self._console.web.sign_in.saml_metadata(str(request.path_params["issuer"]))
         return Response(document, media_type="application/samlmetadata+xml")

@@ -213,6 +213,7 @@ def test_our_saml_metadata_names_where_answers_go(web: WebRoom, tmp_path: Path) 
     assert page.status == 200
     assert page.header("content-type") == "application/samlmetadata+xml"
     assert f'Location="{web.url()}/saml/saml/acs"' in page.text
+    assert '<md:KeyDescriptor use="signing">' in page.text
     assert web.browser().get("/saml/other/metadata").status == 404
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from base64 import b64decode
 
 import pytest
 from lxml import etree
@@ -93,19 +94,21 @@ def test_what_makes_no_sense_is_the_operators_matter(xml: str, sentence: str) ->
         parse(xml)
 
 
-@pytest.mark.parametrize("certificate", [None, idp.pair().der])
-def test_our_own_metadata_has_the_order_of_the_schema(certificate: bytes | None) -> None:
-    root = etree.fromstring(sp_metadata("https://ostiary.example/?a=1&b=2", idp.ACS, certificate))
+@pytest.mark.parametrize("signs_requests", [False, True])
+def test_our_own_metadata_has_the_order_of_the_schema(signs_requests: bool) -> None:
+    ours = idp.pair("ours").der
+    root = etree.fromstring(sp_metadata("https://ostiary.example/?a=1&b=2", idp.ACS, ours, signs_requests))
     assert (root.tag, root.get("entityID")) == (f"{MD}EntityDescriptor", "https://ostiary.example/?a=1&b=2")
     (role,) = root
     assert role.attrib == {
-        "AuthnRequestsSigned": "false" if certificate is None else "true",
+        "AuthnRequestsSigned": "true" if signs_requests else "false",
         "WantAssertionsSigned": "true",
         "protocolSupportEnumeration": idp.SAMLP,
     }
-    keys = [] if certificate is None else [f"{MD}KeyDescriptor"]
+    assert role[0].attrib == {"use": "signing"}
+    assert b64decode("".join(role[0].itertext())) == ours
     consumer = f"{MD}AssertionConsumerService"
-    assert [part.tag for part in role] == [*keys, f"{MD}NameIDFormat", f"{MD}NameIDFormat", consumer]
+    assert [part.tag for part in role] == [f"{MD}KeyDescriptor", f"{MD}NameIDFormat", f"{MD}NameIDFormat", consumer]
     assert role[-1].attrib == {
         "Binding": "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST",
         "Location": idp.ACS,

@@ -9,10 +9,11 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.x509 import load_der_x509_certificate
 from lxml import etree
 
 from ostiary.identity.saml.request import authn_redirect
-from ostiary.model.errors import OperatorError
+from ostiary.identity.saml.signing import SigningKey, certified, from_bytes, to_bytes
 from support import saml_idp as idp
 from support.saml_idp import NOW
 
@@ -68,14 +69,34 @@ def test_an_address_that_has_a_query_keeps_it() -> None:
 
 def test_a_provider_that_wants_signed_requests() -> None:
     metadata = replace(idp.metadata(), wants_signed_requests=True)
-    with pytest.raises(OperatorError, match="wants signed requests"):
+    with pytest.raises(ValueError, match="there is no key"):
         redirect(metadata=metadata)
-    key = idp.pair("ours").key
-    url = redirect(metadata=metadata, signing_key=key)
+    ours = idp.pair("ours")
+    url = redirect(metadata=metadata, signing=SigningKey(ours.key, ours.der))
     signed, _, value = url.partition("?")[2].partition("&Signature=")
     assert [name for name, _ in parse_qsl(signed)] == ["SAMLRequest", "RelayState", "SigAlg"]
     signature = b64decode(dict(parse_qsl(f"Signature={value}"))["Signature"])
-    key.public_key().verify(signature, signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+    ours.key.public_key().verify(signature, signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+
+
+def test_a_provider_that_does_not_want_signed_requests_gets_none() -> None:
+    ours = idp.pair("ours")
+    assert "Signature" not in redirect(signing=SigningKey(ours.key, ours.der))
+
+
+def test_a_key_with_its_certificate_there_and_back() -> None:
+    made = certified(idp.pair("ours").key, "Ostiary", 2**70 + 1, NOW)
+    again = from_bytes(to_bytes(made))
+    assert again.certificate == made.certificate
+    assert again.key.private_numbers() == made.key.private_numbers()
+    certificate = load_der_x509_certificate(made.certificate)
+    assert certificate.public_key() == made.key.public_key()
+    certificate.verify_directly_issued_by(certificate)
+    assert certificate.subject.rfc4514_string() == "CN=Ostiary"
+    assert certificate.not_valid_before_utc.timestamp() < NOW < certificate.not_valid_after_utc.timestamp()
+    assert str(made.key.private_numbers().d) not in repr(made)
+    with pytest.raises(ValueError):
+        from_bytes(b"something else")
 
 
 @pytest.mark.parametrize("wrong", [{"request_id": "1" * 20}, {"request_id": "_short"}, {"relay_state": "x" * 81}])
