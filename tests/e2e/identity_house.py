@@ -85,12 +85,14 @@ class Answer:
 
 
 class IdentityHouse(Installation):
+    access_ttl_s = 8
+
     def __init__(
         self, directory: Path, console_port: int, providers: Providers, *, bench: int, client_secret: str, bench_key: str
     ) -> None:
         super().__init__(
             directory,
-            {"E2E_CLIENT_SECRET": client_secret, "E2E_BENCH_KEY": bench_key, "OSTIARY_ACCESS_TTL_S": "8"},
+            {"E2E_CLIENT_SECRET": client_secret, "E2E_BENCH_KEY": bench_key, "OSTIARY_ACCESS_TTL_S": str(self.access_ttl_s)},
             console_port,
         )
         self.console = f"http://127.0.0.1:{console_port}"
@@ -131,9 +133,9 @@ class IdentityHouse(Installation):
 class Laptop:
     """Somebody's machine, new and clean: nothing of the server's is in its home."""
 
-    def __init__(self, directory: Path, console: str) -> None:
+    def __init__(self, directory: Path, console: str, **variables: str) -> None:
         self._console = console
-        self._environment = clean_environment(directory)
+        self._environment = clean_environment(directory, **variables)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

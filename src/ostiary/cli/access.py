@@ -87,6 +87,11 @@ def access_of(login: dict[str, Any], scope: str = "gateway") -> dict[str, Any]:
         return still_valid
 
 
+def confirm(login: dict[str, Any]) -> None:
+    """Ask the console whether the sign-in still stands, whatever tokens of it are kept. Raises as `access_of` does."""
+    _refreshed(login, "gateway", kept=login["access"].get("gateway", {}).get("token"))
+
+
 def forget(login: dict[str, Any], scope: str, token: str) -> None:
     """The console did not take this token, so the next one is asked for."""
     login["access"].pop(scope, None)
@@ -98,7 +103,8 @@ def forget(login: dict[str, Any], scope: str, token: str) -> None:
                 login_file.write(every)
 
 
-def _refreshed(login: dict[str, Any], scope: str) -> dict[str, Any]:
+def _refreshed(login: dict[str, Any], scope: str, kept: str | None = None) -> dict[str, Any]:
+    """A new access token, or one other than `kept` that somebody else got meanwhile."""
     from ostiary.cli import oauth_client
 
     with changing():
@@ -106,7 +112,7 @@ def _refreshed(login: dict[str, Any], scope: str) -> dict[str, Any]:
         if current is None:
             raise RefusedError("You have signed out meanwhile.", "Sign in again with `ostiary login`.")
         cached = login_file.fresh_access(current, scope, time.time())
-        if cached is not None:
+        if cached is not None and (kept is None or cached["token"] != kept):
             return cached
         # Now rather than after the old refresh token is spent: whether there is a place for the new one.
         login_file.write(login_file.read())

@@ -245,9 +245,9 @@ def _show_local(invocation: Invocation) -> None:
 
 
 def _state(login: dict[str, Any]) -> str:
-    """A look at the console: a token can be had, or not any more."""
+    """A look at the console: a new token can be had, or not any more."""
     try:
-        access.access_of(login)
+        access.confirm(login)
     except UnreachableError:
         return "not reachable"
     except RefusedError:

@@ -87,6 +87,8 @@ function configuration(keys) {
   return {
     adapter: Memory,
     findAccount,
+    // Its own way of asking refuses loopback addresses.
+    fetch: (url, { method, headers, body, signal }) => fetch(url, { method, headers, body, signal }),
     jwks: { keys },
     cookies: { keys: ["only for tests"] },
     clients: [

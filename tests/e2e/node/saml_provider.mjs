@@ -55,9 +55,10 @@ app.get("/sign-on", (request, response) => {
 app.post("/sign-on", (request, response, next) => {
   request.user = user(request.body.login);
   if (request.user === undefined) return response.status(403).send("Unknown.");
-  // samlp takes deflated requests from the query only.
-  request.query = undefined;
-  Object.defineProperty(request, "query", { value: { SAMLRequest: request.body.SAMLRequest, RelayState: request.body.RelayState } });
+  // samlp inflates what came in the query only.
+  const { SAMLRequest, RelayState } = request.body;
+  Object.defineProperty(request, "query", { value: { SAMLRequest, RelayState } });
+  request.method = "GET";
   samlp.auth({
     issuer,
     cert: read(signing.with, "pem"),
