@@ -168,7 +168,7 @@ class Application:
         )
         providers = self._providers = IdentityProviderBook(dial, keeper, time.time)
         groups = self._groups = KnownGroups(store.people)
-        foreign = self._foreign = ForeignTokens(providers, store.people, groups)
+        foreign = self._foreign = ForeignTokens(providers, store.people, store.service_accounts, groups)
         self._authenticator = Authenticator(
             Actors(store.tokens, store.people, groups),
             foreign,

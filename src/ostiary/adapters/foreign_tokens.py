@@ -7,6 +7,7 @@ from hashlib import sha256
 from ostiary.adapters.actors import KnownGroups
 from ostiary.adapters.identity_providers import IdentityProviderBook
 from ostiary.adapters.stores.people import People
+from ostiary.adapters.stores.service_accounts import ServiceAccounts
 from ostiary.identity.access_token import user_of
 from ostiary.identity.jwt import UnknownKeyError, unverified_issuer
 from ostiary.identity.keys import KeyBook
@@ -19,11 +20,15 @@ from ostiary.model.issuer import OidcIssuer, WorkloadIssuer
 
 class ForeignTokens:
     """Implements `ports.ForeignTokens`. Several issuers of the configuration may have one issuer identifier; a token is
-    taken by the first that takes it."""
+    taken by the first that takes it. A machine needs no service account; where there is one of its name that is
+    disabled, its token is nobody's."""
 
-    def __init__(self, providers: IdentityProviderBook, people: People, groups: KnownGroups) -> None:
+    def __init__(
+        self, providers: IdentityProviderBook, people: People, accounts: ServiceAccounts, groups: KnownGroups
+    ) -> None:
         self._providers = providers
         self._people = people
+        self._accounts = accounts
         self._groups = groups
         self._issuers: dict[str, list[OidcIssuer | WorkloadIssuer]] = {}
 
@@ -67,7 +72,7 @@ class ForeignTokens:
         if actor.issuer is None or all(issuer.name != actor.issuer for issuer in self._trusted()):
             return None
         if actor.user_id is None:
-            return actor
+            return None if self._is_disabled(actor.name) else actor
         user = self._people.get(actor.user_id)
         if user is None or not user.active:
             return None
@@ -80,6 +85,8 @@ class ForeignTokens:
         token_id = "jwt_" + sha256(token.encode("latin-1")).hexdigest()[:16]
         if isinstance(issuer, WorkloadIssuer):
             service = workload_of(token, keys, issuer, now)
+            if self._is_disabled(service.service):
+                return None
             return Actor(
                 kind=ActorKind.SERVICE,
                 name=service.service,
@@ -104,6 +111,10 @@ class ForeignTokens:
             bound_to=found.bound_to,
             issuer=issuer.name,
         )
+
+    def _is_disabled(self, service: str) -> bool:
+        account = self._accounts.get(service)
+        return account is not None and account.disabled_at is not None
 
     def _of(self, token: str) -> list[OidcIssuer | WorkloadIssuer]:
         try:

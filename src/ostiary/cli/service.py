@@ -74,8 +74,8 @@ def _switch(invocation: Invocation, name: str, verb: str, sentence: str) -> None
 @click.argument("name")
 @pass_invocation
 def disable(invocation: Invocation, name: str) -> None:
-    """End all keys of the service account NAME, for good."""
-    _switch(invocation, name, "disable", "is disabled; its keys have ended.")
+    """End all keys of the service account NAME, for good, and refuse its platform's own tokens."""
+    _switch(invocation, name, "disable", "is disabled; its keys have ended, and its platform's own tokens are refused.")
 
 
 @service.command()

@@ -77,7 +77,8 @@ TOKEN_ROUTES: tuple[Route, ...] = (
         created=True,
     ),
     Route(
-        "POST", _PATH + "/{name}/disable", "disableServiceAccount", "End all keys of a service account now, for good.",
+        "POST", _PATH + "/{name}/disable", "disableServiceAccount",
+        "End all keys of a service account now, for good, and refuse its platform's own tokens.",
         disable_service_account, _ACCOUNT,
     ),
     Route(
