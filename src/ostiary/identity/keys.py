@@ -22,6 +22,9 @@ SIGNATURE_ALGORITHMS = frozenset(
 )
 """All that is ever verified, whatever an issuer is allowed: asymmetric, and nothing with SHA-1."""
 
+_USES = frozenset({"sig", "jwt-svid"})
+"""Keys of a SPIFFE bundle say what documents they sign; its `x509-svid` ones sign certificates."""
+
 _ED25519_NAMES = frozenset({"EdDSA", "Ed25519"})
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
@@ -98,8 +101,9 @@ def _read_key(entry: object) -> VerifyingKey:
 
     if not isinstance(entry, dict):
         raise UnusableKeyError("no object")
-    if entry.get("use", "sig") != "sig":
-        raise UnusableKeyError("a key for something other than signatures")
+    use = entry.get("use", "sig")
+    if not isinstance(use, str) or use not in _USES:
+        raise UnusableKeyError("a key for something other than signatures of tokens")
     operations = entry.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:
         raise UnusableKeyError("a key for something other than verifying")

@@ -20,7 +20,6 @@ from ostiary.control.declarative.errors import DeclarativeError
 from ostiary.control.declarative.issuers import _OIDC_KEYS, _SAML_KEYS, _WORKLOAD_KEYS
 from ostiary.control.services.provider_checks.oidc import back_channel_url
 from ostiary.control.services.sign_in_addresses import acs_url, callback_url, signed_out_url, sp_entity_id
-from ostiary.identity.keys import KeyBook
 from ostiary.identity.presets import PRESETS, WORKLOAD_PRESETS
 from ostiary.model.issuer import OidcIssuer
 from ostiary.model.permission import BUILT_IN_ROLES, STEP_UP, Permission
@@ -197,16 +196,6 @@ def test_the_files_of_tools_are_of_their_formats() -> None:
     for _, text in blocks("toml"):
         tomllib.loads(text)
     assert len("claude-code@laptop") < LABEL_MAX
-
-
-def test_the_keys_of_a_spiffe_bundle_need_the_change_that_the_page_makes() -> None:
-    key = {"kty": "EC", "crv": "P-256", "kid": "one", "use": "jwt-svid"} | {
-        "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
-        "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
-    }
-    assert len(KeyBook.parse({"keys": [key]})) == 0
-    del key["use"]
-    assert len(KeyBook.parse({"keys": [key]})) == 1
 
 
 def test_the_tests_that_the_list_of_attacks_names_are_there() -> None:

@@ -42,6 +42,8 @@ def test_both_names_of_ed25519_are_one() -> None:
     [
         ({"use": "enc"}, "other than signatures"),
         ({"use": 7}, "other than signatures"),
+        ({"use": ["sig"]}, "other than signatures"),
+        ({"use": "x509-svid"}, "other than signatures"),
         ({"key_ops": ["encrypt"]}, "other than verifying"),
         ({"key_ops": "verify"}, "other than verifying"),
         ({"kid": 7}, "kid"),
@@ -65,6 +67,18 @@ def test_an_unusable_key_is_left_out_and_says_why(members: dict[str, object], wh
     keys = book(jwk("k", **members), jwk("good"))
     assert [key.kid for key in keys.keys] == ["good"]
     assert len(keys.ignored) == 1 and "key 1" in keys.ignored[0] and why in keys.ignored[0]
+
+
+def test_a_spiffe_bundle_is_taken_as_it_comes() -> None:
+    """SPIFFE Trust Domain and Bundle, section 4: members of its own, and keys for certificates beside those for JWTs."""
+    authority = jwk("", "P-256", kid=None, use="x509-svid", x5c=["MIIB"])
+    bundle = {
+        "spiffe_sequence": 12, "spiffe_refresh_hint": 300,
+        "keys": [authority, jwk("of-jwts", "P-256", use="jwt-svid"), jwk("before", use="jwt-svid")],
+    }  # fmt: skip
+    keys = KeyBook.parse(bundle)
+    assert [key.kid for key in keys.keys] == ["of-jwts", "before"]
+    assert keys.find("of-jwts", "ES256") and keys.find("before", "RS256") and len(keys.ignored) == 1
 
 
 @pytest.mark.parametrize(
