@@ -118,8 +118,8 @@ class SignInRoom:
         """A sign-in of `ostiary login`, with one gateway token that is valid."""
         now = self.clock()
         sign_in = SignIn(
-            "sn_" + os.urandom(8).hex(), SignInKind.TOOL, user.id, now, now, now, now + 86_400.0, agent=agent,
-            **{"issuer": user.issuer, **changes},
+            "sn_" + os.urandom(8).hex(), SignInKind.TOOL, user.id, now, now, now, agent=agent,
+            **{"issuer": user.issuer, "ends_at": now + 86_400.0, **changes},
         )  # fmt: skip
         self.sign_ins.add(handle_hash(new_handle(os.urandom)), sign_in, None, None)
         self.token(user, agent, sign_in.id)

@@ -7,17 +7,17 @@ from enum import StrEnum
 class GroupsFrom(StrEnum):
     """Where an OpenID provider tells a person's groups."""
 
-    ID_TOKEN = "id-token"
+    ID_TOKEN = "id-token"  # noqa: S105 - a word of the configuration
     USERINFO = "userinfo"
 
 
 @dataclass(frozen=True, slots=True)
 class OidcIssuer:
-    """An OpenID Connect provider. `issuer` is its issuer identifier, exactly; `client_secret` names a Secret, None for a
-    public client. `preset` is one of `identity.presets`, or empty.
+    """An OpenID Connect provider. `issuer` is its issuer identifier, exactly; `client_secret` names a Secret, None for
+    a public client. `preset` is one of `identity.presets`, or empty.
 
-    `user_claim` names the person; `email` counts only when the provider says that it is verified, or `trust_email` does.
-    Tokens of this issuer made for `token_audience` are accepted on the gateway, None accepts none.
+    `user_claim` names the person; `email` counts only when the provider says that it is verified, or `trust_email`
+    does. Tokens of this issuer made for `token_audience` are accepted on the gateway, None accepts none.
     `recheck_s`: how often it is asked whether somebody who is signed in still has access.
     """
 
@@ -40,8 +40,8 @@ class OidcIssuer:
 
 @dataclass(frozen=True, slots=True)
 class SamlIssuer:
-    """A SAML 2.0 identity provider, by its metadata: exactly one of URL and file. `user_attribute` None takes the NameID.
-    With `grant` its assertions are taken for gateway tokens too (RFC 7522)."""
+    """A SAML 2.0 identity provider, by its metadata: exactly one of URL and file. `user_attribute` None takes the
+    NameID. With `grant` its assertions are taken for gateway tokens too (RFC 7522)."""
 
     name: str
     metadata_url: str | None = None
@@ -56,7 +56,8 @@ class SamlIssuer:
 
 @dataclass(frozen=True, slots=True)
 class ClaimCondition:
-    """The claim (a dotted path for members of objects) is one of `values`, or matches one of them as a glob with `*`."""
+    """The claim (a dotted path for members of objects) is one of `values`, or matches one of them as a glob with
+    `*`."""
 
     claim: str
     values: tuple[str, ...]
@@ -115,12 +116,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class SignInLimits:
-    """Of console sessions, in seconds; `tool_absolute_s` is how long `ostiary login` lasts."""
+    """Of console sessions, in seconds; `tool_absolute_s` is how long `ostiary login` lasts. Both end `unchecked_s`
+    after their identity provider last confirmed them, where it can be asked no more."""
 
     idle_s: float = 3600.0
     absolute_s: float = 12 * 3600.0
     tool_absolute_s: float = 30 * 86_400.0
     step_up_s: float = 300.0
+    unchecked_s: float = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ identity:
         accepts: [{service: x, claims: {sub: ["spiffe://example/ci/*"]}, connections: [cursor]}]
   roles: [{name: reviewer, permissions: [approvals.read, sessions.read]}]
   assign: [{role: approver, groups: [leads]}, {role: owner, users: [ann@example.com]}]
-  sessions: {idle: 30m, absolute: 8h}
+  sessions: {idle: 30m, absolute: 8h, unchecked: 7d}
   scim: {issuer: corp}
 """
 
@@ -82,7 +82,7 @@ def test_what_the_file_says_of_people_is_understood() -> None:
         Role("reviewer", frozenset({Permission.APPROVALS_READ, Permission.SESSIONS_READ})),
     )
     assert configuration.assignments[0] == Assignment("approver", groups=frozenset({"leads"}))
-    assert configuration.sign_in == SignInLimits(idle_s=1800.0, absolute_s=8 * 3600.0)
+    assert configuration.sign_in == SignInLimits(idle_s=1800.0, absolute_s=8 * 3600.0, unchecked_s=7 * 86_400.0)
     assert configuration.scim == ScimSettings("corp")
 
 
@@ -106,6 +106,7 @@ def test_the_plan_names_what_changes() -> None:
     assert (change.action, change.kind) == ("~", "sessions")
     assert "idle 30m" in change.detail
     assert "idle 45m" in change.detail
+    assert "unchecked 7d" in change.detail
     emptied = plan(read(), read("version: 1\n"), prune=True)
     assert {change.action for change in emptied} == {"-"}
     assert len(emptied) == len(changes)

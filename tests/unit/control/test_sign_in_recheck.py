@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ostiary.control.services.provider_tokens import ProviderTokens
 from ostiary.model.actor import ActorKind
 from ostiary.model.approval import Approval, ApprovalState
-from ostiary.model.issuer import Group, GroupsFrom, GroupSource, SignInLimits
-from ostiary.model.person import SignIn
+from ostiary.model.issuer import Group, GroupsFrom, GroupSource, SamlIssuer, ScimSettings, SignInLimits
+from ostiary.model.person import Origin, SignIn
 from support.control_room import NOW, asked
 from support.http_server import Reply
 from support.oidc_provider import OidcProvider, oidc_provider
@@ -229,6 +230,104 @@ async def test_a_closed_browser_leaves_its_tools_to_be_rechecked(house: SignInRo
     await recheck(house)
     assert not house.is_live(tool)
     assert house.is_live(stranger)
+
+
+# -- who nobody confirms any more
+
+
+DAY_S = 86_400.0
+
+
+def reasons(house: SignInRoom, *sign_ins: SignIn) -> list[str]:
+    return [stored(house, each).ended_why for each in sign_ins]
+
+
+async def test_without_anybody_to_ask_a_tool_ends_a_day_after_it_was_confirmed(
+    house: SignInRoom, provider: OidcProvider
+) -> None:
+    provider.token_answer["refresh_token"] = None
+    provider.token_ttl_s = 1500.0
+    _, sign_in = await signed_in(house, provider)
+    tool = house.tool(house.user(), "cursor", idp_session=provider.session, ends_at=NOW + 30 * DAY_S)
+    await recheck(house)  # confirmed with the access token, for the last time
+    confirmed_at = house.clock()
+    assert stored(house, tool).checked_at == confirmed_at
+    await recheck(house, DAY_S - 1.0)
+    assert reasons(house, sign_in, tool) == ["over its limits", ""]
+    assert house.access_changes == 0
+    await recheck(house, 1.0)
+    assert reasons(house, tool) == ["unconfirmed"]
+    assert house.access_changes == 1
+    assert house.entries("admin.sign-in.ended")[-1]["why"] == "unconfirmed"
+    assert not house.has_token(house.user(), "cursor")
+
+
+async def test_while_the_access_token_is_good_somebody_can_be_asked(house: SignInRoom, provider: OidcProvider) -> None:
+    limits = SignInLimits(idle_s=7200.0, unchecked_s=300.0)
+    house.configuration = replace(house.configuration, sign_in_limits=limits)
+    provider.token_answer["refresh_token"] = None
+    provider.token_ttl_s = 3600.0
+    browser, sign_in = await signed_in(house, provider)
+    provider.faults["userinfo"] = Reply(503)
+    await recheck(house, 3599.0)
+    assert await house.visitor(browser.cookie) is not None
+    (own,) = await house.sessions.own(house.user())
+    assert own.ends_at == NOW + 3900.0
+    await recheck(house, 1.0)
+    assert reasons(house, sign_in) == ["unconfirmed"]
+
+
+@pytest.mark.parametrize("holder", ["itself", "a browser", "a browser of another session", "nobody"])
+async def test_a_refresh_token_of_the_session_keeps_all_of_it(
+    house: SignInRoom, provider: OidcProvider, holder: str
+) -> None:
+    """Even where the provider does not answer for longer."""
+    user = house.add_user("ana", issuer="company", subject="u-1")
+    tool = house.tool(user, "cursor", idp_session="one", ends_at=NOW + 30 * DAY_S)
+    other = house.tool(user, "codex", idp_session="two" if "another" in holder else "one", ends_at=NOW + 30 * DAY_S)
+    tokens = {"itself": tool, "a browser": other, "a browser of another session": other}
+    if holder in tokens:
+        kept = house.held.sealed(tokens[holder].id, ProviderTokens(refresh_token="r"))
+        house.sign_ins.checked(tokens[holder].id, NOW, kept)
+    provider.faults["token"] = Reply(503)
+    await recheck(house, 2 * DAY_S)
+    assert house.is_live(tool) == (holder in ("itself", "a browser"))
+    assert house.is_live(other) == (holder != "nobody")
+
+
+async def test_the_local_owner_is_confirmed_by_nobody(house: SignInRoom, provider: OidcProvider) -> None:
+    user = house.add_user("root", origin=Origin.LOCAL)
+    tool = house.tool(user, "cursor", ends_at=NOW + 30 * DAY_S)
+    await recheck(house, 20 * DAY_S)
+    assert house.is_live(tool)
+    assert [each.ends_at for each in await house.sessions.own(user)] == [NOW + 30 * DAY_S]
+
+
+async def test_where_scim_tells_who_leaves_nobody_need_be_asked(house: SignInRoom, provider: OidcProvider) -> None:
+    user = house.add_user("ana", issuer="company", subject="u-1")
+    tool = house.tool(user, "cursor", ends_at=NOW + 30 * DAY_S)
+    scim, house.configuration = house.configuration, replace(house.configuration, scim=ScimSettings("company"))
+    await recheck(house, 20 * DAY_S)
+    assert house.is_live(tool)
+    house.configuration = scim
+    await recheck(house, 0.0)
+    assert reasons(house, tool) == ["unconfirmed"]
+
+
+async def test_the_limit_holds_for_saml_whatever_is_held_and_as_it_is_now(
+    house: SignInRoom, provider: OidcProvider
+) -> None:
+    house.trust(SamlIssuer("company", metadata_file="/nowhere"), sign_in_limits=SignInLimits(unchecked_s=7200.0))
+    user = house.add_user("ana", issuer="company", subject="u-1")
+    tool = house.tool(user, "cursor", ends_at=NOW + 30 * DAY_S)
+    held = house.held.sealed(tool.id, ProviderTokens(refresh_token="of when it was an OpenID provider"))
+    house.sign_ins.checked(tool.id, NOW, held)
+    assert [each.ends_at for each in await house.sessions.own(user)] == [NOW + 7200.0]
+    await recheck(house, 6000.0)
+    assert house.is_live(tool)
+    house.trust(*house.configuration.issuers, sign_in_limits=SignInLimits(unchecked_s=3600.0))
+    await recheck(house, 0.0)
+    assert reasons(house, tool) == ["unconfirmed"]
 
 
 async def test_ten_are_asked_at_a_time(house: SignInRoom, provider: OidcProvider) -> None:

@@ -16,6 +16,7 @@ _SESSION_KEYS = {
     "absolute": ("absolute_s", 300, 90 * 86_400),
     "tools": ("tool_absolute_s", 300, 366 * 86_400),
     "step_up": ("step_up_s", 60, 3600),
+    "unchecked": ("unchecked_s", 300, 90 * 86_400),
 }
 """Key → (field, least and most seconds)."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ostiary.control.caller import Caller
 from ostiary.control.identity_ports import People, SignIns
 from ostiary.control.services.callers import Callers
+from ostiary.control.services.confirmation import Confirmation
 from ostiary.control.services.end_of_access import EndOfAccess
 from ostiary.control.services.handles import Randomness, handle_hash, new_handle
 from ostiary.control.services.provider_tokens import HeldTokens, ProviderTokens
@@ -80,6 +81,7 @@ class ConsoleSessions:
         self._callers = callers
         self._end = end
         self._held = held
+        self._confirmation = Confirmation(sign_ins, held, configuration)
         self._configuration = configuration
         self._clock = clock
         self._randomness = randomness
@@ -116,10 +118,9 @@ class ConsoleSessions:
         return await whole(self._open(user, proof, visit, is_step_up, began_as))
 
     async def own(self, user: User) -> list[SignIn]:
-        """Their sign-ins that live now, browsers and tools, the newest first."""
-        now = self._clock()
-        listed = await asyncio.to_thread(self._sign_ins.of_user, user.id, LISTED_MAX)
-        return [sign_in for sign_in in listed if sign_in.is_live(now)]
+        """Their sign-ins that live now, browsers and tools, the newest first. `ends_at` is when they end at the latest,
+        their limits as well as what nobody confirms considered."""
+        return await asyncio.to_thread(self._own, user, self._clock())
 
     async def end_own(self, user: User, sign_in_id: str) -> None:
         """Raises `NotFoundError`, also for somebody else's."""
@@ -163,6 +164,10 @@ class ConsoleSessions:
         if old is not None:
             await self.close(old, "signed in again")
         return cookie
+
+    def _own(self, user: User, now: float) -> list[SignIn]:
+        listed = [each for each in self._sign_ins.of_user(user.id, LISTED_MAX) if each.is_live(now)]
+        return [replace(each, ends_at=min(each.ends_at, self._confirmation.ends_at(each, now))) for each in listed]
 
     def _begun(self, sign_in_id: str | None) -> SignIn | None:
         sign_in = None if sign_in_id is None else self._sign_ins.get(sign_in_id)

@@ -4,13 +4,16 @@ Asked is whoever holds provider tokens: a browser, or a tool that was left them.
 asked for new tokens; with an access token alone, for userinfo while that token is good. Three answers are told apart:
 
 - **yes**: the sign-in, and the tools that came from the same session at the provider, are confirmed; groups are
-updated. - **no** (`invalid_grant`, or a good access token refused): that sign-in ends, and so do the tools that came
+updated.
+- **no** (`invalid_grant`, or a good access token refused): that sign-in ends, and so do the tools that came
 from the same session, unless another browser of that session is still confirmed. Other sessions of the person are asked
-themselves. - **anything else**, no answer included: nothing changes. Access ends with the limits of the sign-in at the
+themselves.
+- **anything else**, no answer included: nothing changes. Access ends with the limits of the sign-in at the
 latest.
 
 Where a provider gives no refresh token (many give one for the scope `offline_access` only), and for SAML, nobody can be
-asked: then the limits, back-channel logout, SCIM and the console end access.
+asked: then back-channel logout, SCIM, the console and the limits end access, and among these is one of its own: whoever
+was not confirmed for so long has to sign in again.
 """
 
 import asyncio
@@ -20,6 +23,7 @@ from collections.abc import Callable, Iterable
 
 from ostiary.control.identity_ports import IdentityProviders, OneTime, People, SignIns
 from ostiary.control.services.arrivals import Arrivals
+from ostiary.control.services.confirmation import Confirmation
 from ostiary.control.services.console_sessions import ConsoleSessions
 from ostiary.control.services.end_of_access import EndOfAccess
 from ostiary.control.services.oidc_answers import OidcAnswers
@@ -72,6 +76,7 @@ class Recheck:
         self._configuration = configuration
         self._clock = clock
         self._answers = OidcAnswers(providers, configuration)
+        self._confirmation = Confirmation(sign_ins, held, configuration)
         self._resting: dict[str, float] = {}
         self._asking = asyncio.Semaphore(AT_A_TIME)
 
@@ -85,8 +90,8 @@ class Recheck:
                 _log.warning("recheck_failed code=%s", failure.code)
 
     async def once(self) -> None:
-        """Ask for everybody who is due, ten at a time, end sign-ins that are over their limits or whose identity
-        provider is gone from the configuration, and forget what is long over."""
+        """Ask for everybody who is due, ten at a time, end sign-ins that are over their limits, that nobody confirms
+        any more, or whose identity provider is gone from the configuration, and forget what is long over."""
         now = self._clock()
         issuers = {issuer.name: issuer for issuer in self._configuration().issuers}
         live = await asyncio.to_thread(lambda: self._sign_ins.live(limit=LIVE_MAX))
@@ -97,11 +102,18 @@ class Recheck:
                 await self._sessions.close(sign_in, "over its limits")
             elif sign_in.issuer is not None and issuer is None:
                 await self._end.of_sign_in(sign_in, "its identity provider was removed")
+            elif await self._is_over(sign_in, now):
+                await self._sessions.close(sign_in, "unconfirmed")
             elif isinstance(issuer, OidcIssuer) and _is_due(sign_in, issuer, now):
                 due.append((sign_in, issuer))
         await asyncio.gather(*(self._ask(sign_in, issuer) for sign_in, issuer in due))
         await asyncio.to_thread(self._one_time.drop_expired, now)
         await asyncio.to_thread(self._sign_ins.drop_old, now - KEPT_S)
+
+    async def _is_over(self, sign_in: SignIn, now: float) -> bool:
+        if sign_in.issuer is None or self._confirmation.is_recent(sign_in, now):
+            return False
+        return now >= await asyncio.to_thread(self._confirmation.ends_at, sign_in, now)
 
     async def _ask(self, sign_in: SignIn, issuer: OidcIssuer) -> None:
         async with self._asking:

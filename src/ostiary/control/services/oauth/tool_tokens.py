@@ -8,6 +8,7 @@ from typing import Any
 from ostiary.control.caller import Caller
 from ostiary.control.identity_ports import OneTime, People, SignIns
 from ostiary.control.ports import TokenStore
+from ostiary.control.services.confirmation import Confirmation
 from ostiary.control.services.end_of_access import EndOfAccess
 from ostiary.control.services.handles import RANDOM_BYTES, Randomness
 from ostiary.control.services.oauth.errors import OAuthError
@@ -73,25 +74,18 @@ class ToolTokens:
         self._tokens = tokens
         self._mint = mint
         self._end = end
-        self._held = held
+        self._confirmation = Confirmation(sign_ins, held, configuration)
         self._configuration = configuration
         self._access_ttl_s = access_ttl_s
         self._randomness = randomness
         self._log = log
 
     def life_s(self, console: SignIn) -> float:
-        """How long a tool may stay signed in that somebody confirms in this console session. Of those whose identity
-        provider neither can be asked again nor tells when they leave, no longer than a console session may last."""
-        configuration = self._configuration()
-        limits = configuration.sign_in
-        is_told = configuration.scim is not None and configuration.scim.issuer == console.issuer
-        if console.issuer is None or is_told or self._can_be_asked(console):
-            return limits.tool_absolute_s
-        return min(limits.tool_absolute_s, limits.absolute_s)
-
-    def _can_be_asked(self, console: SignIn) -> bool:
-        tokens = self._held.of(console.id)
-        return tokens is not None and tokens.refresh_token is not None
+        """How long a tool may stay signed in that somebody confirms in this console session, before its identity
+        provider has to confirm them once more."""
+        now = self._log.now()
+        most_s = self._configuration().sign_in.tool_absolute_s
+        return min(most_s, max(0.0, self._confirmation.ends_at(console, now) - now))
 
     def new_id(self) -> str:
         return "sn_" + self._randomness(12).hex()
@@ -116,10 +110,10 @@ class ToolTokens:
             created_at=now,
             authenticated_at=console.authenticated_at,
             seen_at=now,
-            ends_at=now + await asyncio.to_thread(self.life_s, console),
+            ends_at=now + self._configuration().sign_in.tool_absolute_s,
             issuer=console.issuer,
             idp_session=console.idp_session,
-            checked_at=console.checked_at,
+            checked_at=None if console.issuer is None else console.checked_at or console.created_at,
             agent=confirmed.asked.agent,
             device=confirmed.asked.device,
             network=network,
