@@ -1,4 +1,4 @@
-"""Where the masking benches put what they measured: their section of `bench/results/masking.json`, and their block of
+"""Where the smaller benches put what they measured: their section of a file in `bench/results`, and their block of
 `docs/performance.md`."""
 
 import json
@@ -58,9 +58,16 @@ def for_markdown(table: Table) -> str:
     return "\n".join([f"{table.title}:", "", lines[0], rule, *lines[1:]])
 
 
-def publish(section: str, command: str, machine: str, tables: Sequence[Table], values: Mapping[str, object]) -> None:
+def publish(
+    section: str,
+    command: str,
+    machine: str,
+    tables: Sequence[Table],
+    values: Mapping[str, object],
+    results: Path = RESULTS,
+) -> None:
     """Write down the measured values and the block of the page whose marks name this section."""
-    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    known = json.loads(results.read_text()) if results.exists() else {}
     day = time.strftime("%Y-%m-%d")
     known[section] = {
         "command": command,
@@ -69,7 +76,7 @@ def publish(section: str, command: str, machine: str, tables: Sequence[Table], v
         "tables": [asdict(table) for table in tables],
         "values": dict(values),
     }
-    RESULTS.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+    results.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
     begin, end = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
     before, found, rest = PAGE.read_text().partition(begin)
     _, closed, after = rest.partition(end)

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 from ostiary.adapters.stores.people import People
 from ostiary.adapters.stores.tokens import Tokens
-from ostiary.identity.groups import groups_of
+from ostiary.identity.groups import GroupBook
 from ostiary.model.actor import Actor
 from ostiary.model.configuration import Configuration
-from ostiary.model.issuer import Group
 from ostiary.model.person import User
 
 
@@ -16,13 +15,13 @@ class KnownGroups:
 
     def __init__(self, people: People) -> None:
         self._people = people
-        self._groups: tuple[Group, ...] = ()
+        self._groups = GroupBook(())
 
     def put_in_force(self, configuration: Configuration) -> None:
-        self._groups = configuration.groups
+        self._groups = GroupBook(configuration.groups)
 
     def of(self, user: User) -> frozenset[str]:
-        return groups_of(user, self._people.scim_groups_of(user.id), self._groups)
+        return self._groups.of(user, self._people.scim_groups_of(user.id))
 
 
 class Actors:
