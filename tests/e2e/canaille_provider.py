@@ -21,7 +21,12 @@ def main(port: int, console_url: str, name: str) -> None:
             "SECRET_KEY": os.urandom(32).hex(),
             "SERVER_NAME": f"localhost:{port}",
             "PREFERRED_URL_SCHEME": "http",
-            "CANAILLE": {"DATABASE": "memory", "ENABLE_PASSWORD_COMPROMISSION_CHECK": False, "CAPTCHA_ENABLED": False, "JAVASCRIPT": False},
+            "CANAILLE": {
+                "DATABASE": "memory",
+                "ENABLE_PASSWORD_COMPROMISSION_CHECK": False,
+                "CAPTCHA_ENABLED": False,
+                "JAVASCRIPT": False,
+            },
             "CANAILLE_OIDC": {"ACTIVE_JWKS": [key.as_dict(private=True)], "TRUSTED_DOMAINS": ["127.0.0.1"]},
         },
     )
@@ -52,7 +57,7 @@ def main(port: int, console_url: str, name: str) -> None:
             grant_types=["authorization_code", "refresh_token"],
             response_types=["code"],
             scope=["openid", "profile", "email", "groups"],
-            token_endpoint_auth_method="client_secret_basic",  # noqa: S106 - the name of a method
+            token_endpoint_auth_method="client_secret_basic",
         )
         Backend.instance.save(client)
         client.audience = [client]

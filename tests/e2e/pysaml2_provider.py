@@ -3,7 +3,7 @@
 Usage: pysaml2_provider.py PORT CONSOLE_URL NAME KEYS ; KEYS has stamp.key and stamp.pem. It listens before it knows the
 other side: that side's metadata is fetched when it is first needed.
 
-GET /metadata, GET /sign-on, and POST /admin/sign {"response": true, "assertion": true} as the other SAML provider has it.
+GET /metadata, GET /sign-on, and POST /admin/sign {"response": true, "assertion": true} as samlp's script has them.
 """
 
 import html
@@ -43,7 +43,11 @@ class Provider:
         asked = server.parse_authn_request(parameters["SAMLRequest"], BINDING_HTTP_REDIRECT)
         where = server.response_args(asked.message)
         response = server.create_authn_response(
-            {"email": [f"{login}@stamp.example"], "displayName": [f"{login.capitalize()} Example"], "groups": PEOPLE[login]},
+            {
+                "email": [f"{login}@stamp.example"],
+                "displayName": [f"{login.capitalize()} Example"],
+                "groups": PEOPLE[login],
+            },
             name_id=NameID(format=NAMEID_FORMAT_EMAILADDRESS, text=f"{login}@stamp.example"),
             authn={"class_ref": PASSWORDPROTECTEDTRANSPORT},
             sign_response=self.signs["response"],
@@ -62,7 +66,7 @@ class Provider:
     def _with_metadata(self) -> Server:
         with self._lock:
             if self._server is None:
-                with urllib.request.urlopen(f"{self._console_url}/saml/{self._name}/metadata") as answer:  # noqa: S310
+                with urllib.request.urlopen(f"{self._console_url}/saml/{self._name}/metadata") as answer:
                     self._server = Server(config=self._configuration(answer.read().decode()))
             return self._server
 

@@ -173,11 +173,11 @@ class Scim:
         self._token = house.json("scim", "token")["token"]
 
     def call(self, method: str, path: str, body: dict[str, Any]) -> Any:
-        request = urllib.request.Request(  # noqa: S310 - loopback
+        request = urllib.request.Request(
             self._url + path,
             json.dumps(body).encode(),
             {"Authorization": f"Bearer {self._token}", "Content-Type": "application/scim+json"},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read() or b"{}")

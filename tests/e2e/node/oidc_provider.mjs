@@ -24,6 +24,7 @@ const people = new Map(
     ["dave", ["eng"]],
     ["erin", ["eng"]],
     ["frank", ["eng"]],
+    ["nora", ["eng"]],
     ["rita", ["eng"]],
   ].map(([login, groups]) => [login, { groups, active: true }]),
 );
