@@ -78,6 +78,7 @@ from ostiary.startup import (
     give_memory_back,
     prepare_home,
     prepare_process,
+    public_gateway,
     settle_memory,
     url_of,
 )
@@ -116,6 +117,13 @@ async def _serve(settings: Settings) -> None:
         await application.stop()
 
 
+async def _warm(snapshot: Snapshot, before: Snapshot) -> None:
+    """Ready every route. `before` is kept meanwhile: what was compiled for a secret that did not change is used again,
+    and goes with the last route that has it."""
+    await asyncio.gather(*(route.warm() for route in snapshot.routes.values()))
+    del before
+
+
 class Application:
     """Everything of one running installation. `start` raises `OstiaryError` and leaves nothing running."""
 
@@ -129,6 +137,7 @@ class Application:
         self._detectors = DetectorServices(dial)
         self._servings: list[Serving] = []
         self._addresses: dict[str, str] = {}
+        self._gateway_from_here = ""
         self._store: Store | None = None
         self._chronicle: Chronicle | None = None
         self._gateway: GatewayServer | None = None
@@ -142,6 +151,7 @@ class Application:
     async def start(self) -> None:
         settings, loop = self._settings, self._loop
         addresses = checked_addresses(settings)
+        public = public_gateway(settings)
         tls = server_context(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
         gateway_tls = tls
         if settings.tls_cert and settings.tls_client_ca:
@@ -172,7 +182,9 @@ class Application:
         self._authenticator = Authenticator(
             Actors(store.tokens, store.people, groups),
             foreign,
-            Possession(tls=tls is not None, behind_proxy=settings.insecure_plaintext),
+            Possession(
+                tls=tls is not None, behind_proxy=settings.insecure_plaintext, public_url=settings.gateway_url
+            ),
             Limiter(settings.token_failures_per_minute / 60, settings.token_failures_per_minute, time.time),
         )
         self._builder = SnapshotBuilder(
@@ -198,7 +210,7 @@ class Application:
             chronicle=chronicle,
             sessions=SessionBook(lambda: identities.new("se_", time.time()), settings.session_gap_s),
             asking=Asking(desk, self._console_url),
-            hosts=HostList(settings.allowed_hosts),
+            hosts=HostList(settings.allowed_hosts, public.host if public is not None else ""),
             live=self._live,
             metrics=self._metrics,
             refusals=RefusalBook(chronicle, loop, time.time),
@@ -222,7 +234,7 @@ class Application:
             revoked=self._revoked,
             access_changed=self._access_changed,
             console_url=self._console_url,
-            gateway_url=lambda: self._addresses["gateway"],
+            gateway_url=self._gateway_url,
             log=log,
         )
         self._background(reception.recheck.run())
@@ -245,6 +257,7 @@ class Application:
         ops = ops_app(self._metrics, self._checks())
         port = await gateway.listen(addresses["gateway"].host, addresses["gateway"].port, gateway_tls)
         self._addresses["gateway"] = url_of(addresses["gateway"], port, tls is not None)
+        self._gateway_from_here = url_of(addresses["gateway"].from_here, port, tls is not None)
         self._servings.append(await serve_unix(create_api(services), settings.home / "admin.sock"))
         console = console_app(
             reception, services, settings, self._console_url, lambda: self._in_force, store, log
@@ -272,13 +285,13 @@ class Application:
         snapshot = await asyncio.to_thread(
             self._builder.build, stored.version if stored is not None else 0, configuration
         )
+        before = self._house.snapshot
         self._in_force = configuration
         self._house.snapshot = snapshot
         give_memory_back()
         self._detectors.put_in_force(configuration)
         self._background(self._detectors.check())
-        for route in snapshot.routes.values():
-            self._background(route.warm())
+        self._background(_warm(snapshot, before))
         self._look_again("the rules changed")
 
     def _access_changed(self) -> None:
@@ -348,6 +361,10 @@ class Application:
         """The console's address as people see it, without a slash at its end."""
         return self._settings.console_url.rstrip("/") or self._addresses["console"]
 
+    def _gateway_url(self) -> str:
+        """The gateway's address as tools see it, without a slash at its end."""
+        return self._settings.gateway_url.rstrip("/") or self._gateway_from_here
+
     def _note(self, entry: dict[str, Any]) -> None:
         if self._chronicle is not None:
             self._chronicle.note({"v": 1, "time": entry_time(time.time()), **entry})
@@ -394,7 +411,7 @@ class Application:
         home = "" if self._settings.home == default_home() else f" --home {self._settings.home}"
         lines = [
             f"Ostiary {ostiary.__version__} is running. Home: {self._settings.home}",
-            f"  gateway  {self._addresses['gateway']}   (the base URL of your tools, plus /<connection>)",
+            f"  gateway  {self._gateway_url()}   (the base URL of your tools, plus /<connection>)",
             f"  console  {self._console_url()}",
             f"  health   {self._addresses['ops']}/readyz",
         ]
@@ -420,7 +437,8 @@ class Application:
 
     def _write_server_file(self) -> None:
         path = self._settings.home / "server.json"
-        told = {"pid": os.getpid(), **self._addresses, "console_url": self._console_url()}
+        public = {"console_url": self._console_url(), "gateway_url": self._gateway_url()}
+        told = {"pid": os.getpid(), **self._addresses, **public}
         path.write_text(json.dumps(told), encoding="utf-8")
 
     # -- the end

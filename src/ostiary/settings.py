@@ -2,11 +2,12 @@
 
 import ipaddress
 import os
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 MIB = 1024 * 1024
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound to it
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -32,10 +33,15 @@ class Settings:
     tls_cert: str = _setting("", "PEM certificate chain for the gateway and console listeners.", "path")
     tls_key: str = _setting("", "PEM private key for it.", "path")
     tls_client_ca: str = _setting(
-        "", "PEM certificates that vouch for clients on the gateway listener, for tokens bound to a client certificate.", "path"
+        "",
+        "PEM certificates that vouch for clients on the gateway listener, for tokens bound to a client certificate.",
+        "path",
     )
     console_url: str = _setting(
         "", "The console's address as people's browsers see it; default: that of its listener.", "URL"
+    )
+    gateway_url: str = _setting(
+        "", "The gateway's address as tools see it, without a connection's name; default: that of its listener.", "URL"
     )
     insecure_plaintext: bool = _setting(False, "Allow a non-loopback listener without TLS (behind a TLS proxy).")
     allowed_hosts: str = _setting(
@@ -82,9 +88,13 @@ class Settings:
     )
     token_ttl_s: float = _setting(12 * 3600.0, "Life of a token when none is asked for.", "seconds")
     access_ttl_s: float = _setting(
-        900.0, "Life of the tokens that `ostiary token` and the token endpoint give; they are renewed silently.", "seconds"
+        900.0,
+        "Life of the tokens that `ostiary token` and the token endpoint give; they are renewed silently.",
+        "seconds",
     )
-    service_key_ttl_s: float = _setting(90 * 86_400.0, "Life of a service account's key when none is asked for.", "seconds")
+    service_key_ttl_s: float = _setting(
+        90 * 86_400.0, "Life of a service account's key when none is asked for.", "seconds"
+    )
     service_key_ttl_max_s: float = _setting(366 * 86_400.0, "Longest life of a service account's key.", "seconds")
     token_failures_per_minute: int = _setting(
         600,
@@ -161,6 +171,11 @@ class Address:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+    @property
+    def from_here(self) -> "Address":
+        """As this machine reaches it: what listens everywhere listens on loopback."""
+        return replace(self, host=_EVERYWHERE.get(self.host, self.host))
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

@@ -8,6 +8,7 @@ import resource
 import sys
 from pathlib import Path
 
+from ostiary.identity.urls import Url, read_url
 from ostiary.model.errors import OperatorError
 from ostiary.settings import Address, Settings
 
@@ -72,6 +73,18 @@ def checked_addresses(settings: Settings) -> dict[str, Address]:
                 "Give --tls-cert and --tls-key, or --insecure-plaintext if a TLS proxy stands in front.",
             )
     return addresses
+
+
+def public_gateway(settings: Settings) -> Url | None:
+    """Where tools reach the gateway, where that was set. Raises `OperatorError`."""
+    if not settings.gateway_url:
+        return None
+    url = read_url(settings.gateway_url)
+    if url is None or url.query is not None or url.fragment is not None:
+        raise OperatorError(
+            "OSTIARY_GATEWAY_URL is no address of a gateway.", "Write it like https://gateway.example.com."
+        )
+    return url
 
 
 def already_running(home: Path) -> OperatorError | None:

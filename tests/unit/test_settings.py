@@ -2,7 +2,9 @@
 
 import pytest
 
+from ostiary.model.errors import OperatorError
 from ostiary.settings import Address, Settings
+from ostiary.startup import public_gateway
 
 
 def test_environment_and_overrides() -> None:
@@ -38,3 +40,20 @@ def test_addresses() -> None:
     assert str(Address("::1", 1)) == "[::1]:1"
     assert Address.parse("127.8.8.8:1").is_loopback
     assert not Address.parse("0.0.0.0:1").is_loopback
+    everywhere = {"0.0.0.0:1": "127.0.0.1:1", "[::]:2": "[::1]:2", "192.0.2.1:3": "192.0.2.1:3", "gate:4": "gate:4"}
+    assert {text: str(Address.parse(text).from_here) for text in everywhere} == everywhere
+
+
+def test_the_gateways_public_address() -> None:
+    assert public_gateway(Settings(gateway_url="")) is None
+    public = public_gateway(Settings(gateway_url="https://Gate.example.com/tools/"))
+    assert public is not None and public.host == "gate.example.com"
+
+
+@pytest.mark.parametrize(
+    "text", ["gate.example.com", "ftp://gate.example.com", "https://", "https://a@b.example", "https://a.example/?x=1",
+             "https://a.example/#x", "https://a.example/ ", "https://a.example:0"]
+)  # fmt: skip
+def test_what_is_no_address_of_a_gateway(text: str) -> None:
+    with pytest.raises(OperatorError, match="OSTIARY_GATEWAY_URL"):
+        public_gateway(Settings(gateway_url=text))

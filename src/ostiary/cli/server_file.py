@@ -17,9 +17,10 @@ def read_server_file(home: Path) -> dict[str, Any]:
 
 
 def gateway_url(home: Path) -> str:
-    """`http://127.0.0.1:8420`: where tools on this machine reach the gateway, running or not."""
+    """Such as `http://127.0.0.1:8420`: where tools reach the gateway of this machine, running or not."""
     settings = Settings.from_environment()
-    told = read_server_file(home).get("gateway")
+    server = read_server_file(home)
+    told = server.get("gateway_url") or server.get("gateway") or settings.gateway_url
     return _from_here(str(told) if told else f"{'https' if settings.tls_cert else 'http'}://{settings.gateway}")
 
 

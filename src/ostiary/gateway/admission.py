@@ -42,7 +42,9 @@ class Admitted:
 class HostList:
     """Which names the gateway answers to (C09). IP addresses always pass: a rebinding page needs a name."""
 
-    def __init__(self, names: str) -> None:
+    def __init__(self, names: str, public: str = "") -> None:
+        """`names` as the setting lists them; `public` is the host name of the gateway's public address."""
+        names = f"{names},{public}"
         listed = {name.strip().lower().encode("ascii", "ignore") for name in names.split(",") if name.strip()}
         self._any = b"*" in listed
         self._names = frozenset(listed | _LOOPBACK_NAMES)

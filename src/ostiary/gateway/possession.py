@@ -21,9 +21,11 @@ _SCHEMES = ("http", "https")
 
 
 class Possession:
-    """`behind_proxy`: TLS ends before us, so a proof speaks of https where we see none."""
+    """`behind_proxy`: TLS ends before us, so a proof speaks of https where we see none. `public_url` is the gateway's
+    address as senders see it, empty where that is the Host they name."""
 
-    def __init__(self, tls: bool, behind_proxy: bool) -> None:
+    def __init__(self, tls: bool, behind_proxy: bool, public_url: str = "") -> None:
+        self._public_url = public_url.rstrip("/")
         self._schemes = _SCHEMES if behind_proxy else _SCHEMES[tls : tls + 1]
         self._seen: OrderedDict[bytes, float] = OrderedDict()
 
@@ -43,6 +45,8 @@ class Possession:
         authority = (head.first(b"host") or b"").decode("latin-1")
         path = head.target.partition(b"?")[0].decode("latin-1")
         urls = [f"{scheme}://{authority}{path}" for scheme in self._schemes]
+        if self._public_url and path.startswith("/"):
+            urls.append(self._public_url + path)
         for url in urls:
             try:
                 proof = check_proof(

@@ -18,6 +18,7 @@ import pytest
 
 from ostiary.cli.commands import DONE, FAILED, WRONG_USAGE
 from ostiary.cli.run import tool_environment
+from ostiary.cli.server_file import gateway_url
 from ostiary.control.api import create_api
 from ostiary.control.socket import serve_unix
 from support.console_standin import KeptLogins, StandIn, a_login
@@ -316,3 +317,17 @@ def test_a_link_stays_a_link(ostiary: Ostiary, signed_in: StandIn, person: Path)
 def test_tools_that_only_read_their_environment_have_no_file(ostiary: Ostiary, signed_in: StandIn) -> None:
     code, _, err = ostiary("setup", "cursor", "--write")
     assert (code, "ostiary run -- COMMAND" in err) == (FAILED, True)
+
+
+def test_the_public_address_of_a_gateway_goes_before_that_of_its_listener(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OSTIARY_GATEWAY_URL", raising=False)
+    told = {"gateway": "http://0.0.0.0:8999"}
+    (tmp_path / "server.json").write_text(json.dumps(told))
+    assert gateway_url(tmp_path) == "http://127.0.0.1:8999"
+    (tmp_path / "server.json").write_text(json.dumps({**told, "gateway_url": "https://gate.example.com"}))
+    assert gateway_url(tmp_path) == "https://gate.example.com"
+    (tmp_path / "server.json").unlink()
+    monkeypatch.setenv("OSTIARY_GATEWAY_URL", "https://gate.example.com")
+    assert gateway_url(tmp_path) == "https://gate.example.com"

@@ -40,6 +40,12 @@ def test_hosts_that_are_answered(host: bytes) -> None:
     assert HOSTS.admits(host)
 
 
+def test_the_host_of_the_public_address_is_answered() -> None:
+    hosts = HostList("", "gate.example.com")
+    assert hosts.admits(b"gate.example.com") and hosts.admits(b"GATE.example.com:443")
+    assert not hosts.admits(b"example.com") and not HostList("").admits(b"gate.example.com")
+
+
 @pytest.mark.parametrize(
     "host",
     [

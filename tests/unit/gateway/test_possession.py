@@ -99,6 +99,16 @@ def test_behind_a_proxy_that_ends_tls_the_proof_speaks_of_https() -> None:
     check(behind, head(proof(htu="https://gate.example:8420/openai/v1/models")))
 
 
+@pytest.mark.parametrize("public", ["https://gate.example.com", "https://gate.example.com/tools/"])
+def test_a_proof_may_speak_of_the_public_address_whatever_host_the_proxy_names(public: str) -> None:
+    behind = Possession(tls=False, behind_proxy=False, public_url=public)
+    check(behind, head(proof(htu=f"{public.rstrip('/')}/openai/v1/models")))
+    check(behind, head(proof(jti="two")))
+    for other in ("https://gate.example.com/openai/v1/other", "https://other.example/openai/v1/models"):
+        with pytest.raises(GatewayRefusal, match="proof"):
+            check(behind, head(proof(htu=other, jti="three")))
+
+
 def test_the_proof_never_goes_upstream() -> None:
     assert b"DPoP" not in b"".join(head(proof()).lines)
 
