@@ -70,7 +70,7 @@ def test_an_unusable_key_is_left_out_and_says_why(members: dict[str, object], wh
 
 
 def test_a_spiffe_bundle_is_taken_as_it_comes() -> None:
-    """SPIFFE Trust Domain and Bundle, section 4: members of its own, and keys for certificates beside those for JWTs."""
+    """SPIFFE Trust Domain and Bundle, section 4: members of its own, and keys that sign certificates, too."""
     authority = jwk("", "P-256", kid=None, use="x509-svid", x5c=["MIIB"])
     bundle = {
         "spiffe_sequence": 12, "spiffe_refresh_hint": 300,

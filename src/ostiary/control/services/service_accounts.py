@@ -89,8 +89,8 @@ class ServiceAccountService:
         return account
 
     async def disable(self, caller: Caller, name: str) -> ServiceAccount:
-        """All its keys end now, for good; its platform's own tokens are refused until it is enabled. Disabling twice is no
-        error. Raises `NotFoundError`."""
+        """All its keys end now, for good; its platform's own tokens are refused until it is enabled. Disabling twice
+        is no error. Raises `NotFoundError`."""
         caller.require(Permission.PEOPLE_MANAGE)
         async with self._changing:
             account = await self._known(name)
