@@ -165,7 +165,8 @@ class Room:
         now = int(self.now)
         claims = {
             "iss": FORGE, "sub": "repo:acme/api:ref:refs/heads/main", "aud": "ostiary", "exp": now + 600,
-            "nbf": now - 5, "iat": now, "jti": f"{each}-{secrets.token_hex(16)}", "repository": "acme/api", "repository_id": "74",
+            "nbf": now - 5, "iat": now, "jti": f"{each}-{secrets.token_hex(16)}",
+            "repository": "acme/api", "repository_id": "74",
             "repository_owner": "acme", "repository_owner_id": "65", "run_id": "21", "run_number": "10",
             "run_attempt": "2", "repository_visibility": "private", "actor": "octocat", "actor_id": "12",
             "workflow": "deploy", "head_ref": "", "base_ref": "", "event_name": "push", "ref_type": "branch",

@@ -197,4 +197,11 @@ MIGRATIONS: tuple[tuple[int, str], ...] = (
         ) STRICT, WITHOUT ROWID;
         """,
     ),
+    (
+        4,
+        # A revoked token is found as little, and as fast, as one that never was.
+        """
+        CREATE UNIQUE INDEX tokens_live ON tokens (hash, scope) WHERE revoked_at IS NULL;
+        """,
+    ),
 )
