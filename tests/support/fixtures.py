@@ -6,13 +6,14 @@ import socket
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import pytest
 
 from support.certificates import Authority, make_authority
 from support.installation import Installation, running
 from support.raw_upstream import RawUpstream
-from support.scene import Scene
+from support.scene import Scene, StageKey
 
 
 class Traps:
@@ -61,10 +62,10 @@ def installation(tmp_path_factory: pytest.TempPathFactory, traps: Traps) -> Iter
 def make_scene(installation: Installation, request: pytest.FixtureRequest) -> Iterator[Scene]:
     """A scene on the installation; at the end the oracle searches everything. The seed is printed on failure and
     can be given again in ATTACK_SEED."""
-    seed = int(os.environ.get("ATTACK_SEED") or random.SystemRandom().randrange(1 << 32))
-    label = f"{zlib.crc32(request.node.nodeid.encode()):x}"
-    stage = Scene(installation, label, seed)
-    print(f"ATTACK_SEED={seed} key={stage.key} upstream=127.0.0.1:{stage.upstream.port}")
+    key = stage_key(installation, request.node.nodeid.split("::")[0])
+    stage = Scene(installation, f"{zlib.crc32(request.node.nodeid.encode()):x}", key)
+    print(f"ATTACK_SEED={stage.seed} key={stage.key} upstream=127.0.0.1:{stage.upstream.port}")
+    key.spent = True  # unless everything below goes well
     try:
         stage.open()
         stage.mark_log()
@@ -72,8 +73,21 @@ def make_scene(installation: Installation, request: pytest.FixtureRequest) -> It
         assert installation.alive, "the server died"
         leaks = stage.leaks()
         assert not leaks, "the key leaked:\n" + "\n".join(str(leak) for leak in leaks[:12])
+        key.spent = not stage.kept_its_key()
     finally:
         stage.close()
+
+
+_STAGE_KEYS: "WeakKeyDictionary[Installation, StageKey]" = WeakKeyDictionary()
+
+
+def stage_key(installation: Installation, module: str) -> StageKey:
+    """The key that scenes of the module have in use there, or a new one."""
+    key = _STAGE_KEYS.get(installation)
+    if key is None or key.spent or key.module != module:
+        seed = int(os.environ.get("ATTACK_SEED") or random.SystemRandom().randrange(1 << 32))
+        key = _STAGE_KEYS[installation] = StageKey(module, seed)
+    return key
 
 
 @pytest.fixture

@@ -50,16 +50,16 @@ class LeakOracle:
         for known in (value, *also):
             size = min(fragment_bytes, len(known))
             fragments |= {known[start : start + size] for start in range(len(known) - size + 1)}
-        patterns = _patterns(sorted(fragments))
-        self._forms = {form: _compiled(one) for form, one in patterns.items()}
-        self._any = _compiled([pattern for one in patterns.values() for pattern in one])
+        self._patterns = _patterns(sorted(fragments))
+        self._forms: dict[str, re2._Regexp] = {}
+        self._any = _compiled([pattern for one in self._patterns.values() for pattern in one])
 
     def search(self, artefact: str, data: bytes) -> list[Leak]:
         """Every form found in `data`, at most one leak for each form and view."""
         leaks = []
         for view, content in _views(data):
             if self._any.search(content):
-                leaks += [self._leak(artefact, form, view, content) for form in self._forms]
+                leaks += [self._leak(artefact, form, view, content) for form in self._patterns]
             foldable = len(content) < (_DEPTH_LIMITS[0] if content.isascii() else PAGE_BYTES)
             unwrapped = _WHITE.sub(b"", content) if foldable else content
             if len(unwrapped) != len(content):
@@ -67,6 +67,8 @@ class LeakOracle:
         return [leak for leak in leaks if leak is not None]
 
     def _leak(self, artefact: str, form: str, view: str, content: bytes) -> Leak | None:
+        if form not in self._forms:
+            self._forms[form] = _compiled(self._patterns[form])
         match = self._forms[form].search(content)
         if match is None:
             return None
@@ -88,8 +90,7 @@ class LeakOracle:
 
 
 class Snapshot:
-    """Remembers every file below a directory by the hashes of its pages: what was there before a key was made
-    cannot hold it."""
+    """Remembers every file below a directory by the hashes of its pages: what was there before needs no search."""
 
     def __init__(self, directory: Path) -> None:
         self._pages = {

@@ -1,4 +1,4 @@
-"""One test's stage on a running installation: a key nobody else has, connections to a raw upstream, a token.
+"""One test's stage on a running installation: a key of its module, connections to a raw upstream, a token.
 
 Whatever the test can reach is searched for the key, and for the token where it must not be, at the end.
 """
@@ -31,19 +31,34 @@ def random_key(source: random.Random) -> str:
     return "crsr_" + "".join(source.choices(ALPHABET, k=40))
 
 
+class StageKey:
+    """A key that the scenes of one module use one after the other, under one secret's name: a fresh one for each would
+    be compiled for each. `spent` once a scene changed it or failed; the next scene then gets another."""
+
+    def __init__(self, module: str, seed: int) -> None:
+        source = random.Random(f"{module} {seed}")
+        self.module = module
+        self.seed = seed
+        self.value = random_key(source)
+        self.secret = "key-" + "".join(source.choices(string.ascii_lowercase + string.digits, k=10))
+        self.stored = False
+        self.spent = False
+
+
 class Scene:
     """`connection[kind]` is a connection's name, `target(kind)` the path that reaches it."""
 
-    def __init__(self, installation: Installation, label: str, seed: int) -> None:
+    def __init__(self, installation: Installation, label: str, stage_key: StageKey) -> None:
         self.installation = installation
-        self.seed = seed
-        source = random.Random(f"{label} {seed}")
+        self.seed = stage_key.seed
+        source = random.Random(f"{label} {self.seed}")
         self.random = source
         self.name = "t" + "".join(source.choices(string.ascii_lowercase + string.digits, k=10))
-        self.key = random_key(source)
+        self.stage_key = stage_key
+        self.key = stage_key.value
         self.actor = f"actor-{self.name}"
         self.upstream = RawUpstream()
-        self.secret = f"key-{self.name}"
+        self.secret = stage_key.secret
         self.connection = {kind: f"{kind}-{self.name}" for kind in KINDS}
         self.token = ""
         self.evidence: list[tuple[str, bytearray]] = []
@@ -67,7 +82,9 @@ class Scene:
             },
             prune=True,
         )
-        self.installation.set_secret(self.secret, self.key)
+        if not self.stage_key.stored:
+            self.installation.set_secret(self.secret, self.key)
+            self.stage_key.stored = True
         self.token = self.installation.token(self.actor)
 
     def described(self, kind: str, **changes: Any) -> dict[str, Any]:
@@ -273,6 +290,11 @@ class Scene:
         seen = {bytes(data): name for name, data in self.evidence if data}
         yield "clients", b"\n\n".join(data for data in seen if data.isascii())
         yield from ((name, data) for data, name in seen.items() if not data.isascii())
+
+    def kept_its_key(self) -> bool:
+        """Whether the key is still the only value that its secret ever had."""
+        listed = self.installation.api("GET", "/secrets")["secrets"] if self.installation.alive else []
+        return any(each["name"] == self.secret and len(each["versions"]) == 1 for each in listed)
 
     def close(self) -> None:
         self.upstream.close()
