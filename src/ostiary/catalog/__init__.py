@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
+from functools import cache
 from importlib.resources import files
 
 import yaml
@@ -40,6 +41,12 @@ def read_kind(text: str, source: str) -> Kind:
 
 def load_catalog() -> dict[str, Kind]:
     """Every Kind by name. Raises `OperatorError` when a file is wrong or its name is not the Kind's."""
+    return dict(_read_once())
+
+
+@cache
+def _read_once() -> Mapping[str, Kind]:
+    """The files belong to the program: they do not change while it runs."""
     kinds: dict[str, Kind] = {}
     for entry in sorted(files(__name__).iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".yaml"):
