@@ -80,6 +80,7 @@ from ostiary.startup import (
     prepare_process,
     public_gateway,
     settle_memory,
+    trusted_proxies,
     url_of,
 )
 
@@ -151,7 +152,7 @@ class Application:
     async def start(self) -> None:
         settings, loop = self._settings, self._loop
         addresses = checked_addresses(settings)
-        public = public_gateway(settings)
+        public, trusted = public_gateway(settings), trusted_proxies(settings)
         tls = server_context(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
         gateway_tls = tls
         if settings.tls_cert and settings.tls_client_ca:
@@ -216,6 +217,7 @@ class Application:
             refusals=RefusalBook(chronicle, loop, time.time),
             identities=identities,
             verdicts=Verdicts(),
+            trusted=trusted,
         )
         await self._changed()
         index = self._index = ExchangeIndex(settings.home, root_key, store.installation, chronicle)
@@ -260,7 +262,7 @@ class Application:
         self._gateway_from_here = url_of(addresses["gateway"].from_here, port, tls is not None)
         self._servings.append(await serve_unix(create_api(services), settings.home / "admin.sock"))
         console = console_app(
-            reception, services, settings, self._console_url, lambda: self._in_force, store, log
+            reception, services, settings, self._console_url, lambda: self._in_force, store, log, trusted
         )
         for name, web, context in (("console", console, tls), ("ops", ops, None)):
             serving = await serve_tcp(web, addresses[name].host, addresses[name].port, context)

@@ -37,6 +37,7 @@ from ostiary.control.services.sign_in_log import SignInLog
 from ostiary.control.web.application import create_console
 from ostiary.control.web.console import WebServices
 from ostiary.model.configuration import Configuration
+from ostiary.protocols.forwarded import TrustedProxies
 from ostiary.settings import Settings
 from ostiary.vault.sealing import RootKey
 
@@ -195,6 +196,7 @@ def console_app(
     in_force: Callable[[], Configuration],
     store: Store,
     log: AdminLog,
+    trusted: TrustedProxies,
 ) -> Starlette:
     """The console's listener: pages, sign-in, the OAuth server, the API and SCIM."""
     web = WebServices(
@@ -216,5 +218,9 @@ def console_app(
         base_url=lambda: f"{console_url()}/scim/v2",
     )
     return create_console(
-        web, console_url=console_url, allowed_hosts=settings.allowed_hosts, more=[Mount("/scim/v2", scim)]
+        web,
+        console_url=console_url,
+        allowed_hosts=settings.allowed_hosts,
+        trusted=trusted,
+        more=[Mount("/scim/v2", scim)],
     )

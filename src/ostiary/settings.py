@@ -49,6 +49,11 @@ class Settings:
         "Further names the gateway answers to, comma separated; `localhost` and IP addresses always count, `*` is any.",
         "names",
     )
+    trusted_proxies: str = _setting(
+        "",
+        "Reverse proxies whose X-Forwarded-For is believed to say where requests come from, comma separated.",
+        "addresses, networks",
+    )
     log_level: str = _setting("info", "debug, info, warning or error.")
 
     root_key: str = _setting("", "Root key, 64 hex digits; instead of the file HOME/root.key.", "hex")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ostiary.identity.urls import Url, read_url
 from ostiary.model.errors import OperatorError
+from ostiary.protocols.forwarded import TrustedProxies
 from ostiary.settings import Address, Settings
 
 _SWITCH_INTERVAL_S = 0.0001
@@ -85,6 +86,17 @@ def public_gateway(settings: Settings) -> Url | None:
             "OSTIARY_GATEWAY_URL is no address of a gateway.", "Write it like https://gateway.example.com."
         )
     return url
+
+
+def trusted_proxies(settings: Settings) -> TrustedProxies:
+    """Raises `OperatorError`."""
+    try:
+        return TrustedProxies.parse(settings.trusted_proxies)
+    except ValueError as error:
+        raise OperatorError(
+            f"OSTIARY_TRUSTED_PROXIES names {str(error)!r}, which is no address and no network.",
+            "Write addresses and networks like 127.0.0.1, 192.0.2.0/24, comma separated.",
+        ) from None
 
 
 def already_running(home: Path) -> OperatorError | None:

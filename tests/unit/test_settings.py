@@ -4,7 +4,7 @@ import pytest
 
 from ostiary.model.errors import OperatorError
 from ostiary.settings import Address, Settings
-from ostiary.startup import public_gateway
+from ostiary.startup import public_gateway, trusted_proxies
 
 
 def test_environment_and_overrides() -> None:
@@ -57,3 +57,10 @@ def test_the_gateways_public_address() -> None:
 def test_what_is_no_address_of_a_gateway(text: str) -> None:
     with pytest.raises(OperatorError, match="OSTIARY_GATEWAY_URL"):
         public_gateway(Settings(gateway_url=text))
+
+
+def test_trusted_proxies_are_addresses_and_networks() -> None:
+    assert not trusted_proxies(Settings(trusted_proxies=""))
+    assert len(trusted_proxies(Settings(trusted_proxies="127.0.0.1, 2001:db8::/32")).networks) == 2
+    with pytest.raises(OperatorError, match=r"OSTIARY_TRUSTED_PROXIES names 'proxy\.example'"):
+        trusted_proxies(Settings(trusted_proxies="127.0.0.1,proxy.example"))

@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 from ostiary.gateway.deadlines import NEVER, Sweeper
 from ostiary.model.errors import GatewayRefusal
 from ostiary.protocols.chunked import ChunkedDecoder, ChunkError
+from ostiary.protocols.forwarded import FIELD, TrustedProxies, client_address
 from ostiary.protocols.heads import (
     HEAD_END,
     HeadError,
@@ -71,6 +72,7 @@ class ClientConnection(asyncio.Protocol):
         taker: Taker,
         sweeper: Sweeper,
         register: "Callable[[ClientConnection, bool], None]",
+        trusted: TrustedProxies,
     ) -> None:
         self._loop = loop
         self._settings = settings
@@ -78,6 +80,7 @@ class ClientConnection(asyncio.Protocol):
         self._taker = taker
         self._sweeper = sweeper
         self._register = register
+        self._trusted = trusted
         self._phase = _Phase.HEAD
         self._buffer = b""
         self._remaining = 0
@@ -99,7 +102,9 @@ class ClientConnection(asyncio.Protocol):
         self.on_gone: Callable[[], object] | None = None
         self.on_pressure: Callable[[bool], None] | None = None
         self.deadline = NEVER
+        self._connected = ""
         self.peer = ""
+        """Where the current request comes from: who connected, or whom a trusted proxy hands it on for."""
         self.local: tuple[str, int] = ("", 0)
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
 
@@ -110,7 +115,7 @@ class ClientConnection(asyncio.Protocol):
         self.transport.set_write_buffer_limits(high=self._settings.write_buffer_bytes)
         peer = transport.get_extra_info("peername")
         local = transport.get_extra_info("sockname")
-        self.peer = str(peer[0]) if isinstance(peer, tuple) else ""
+        self.peer = self._connected = str(peer[0]) if isinstance(peer, tuple) else ""
         self.local = (str(local[0]), int(local[1])) if isinstance(local, tuple) else ("", 0)
         self.deadline = self._loop.time() + self._settings.client_head_timeout_s
         self._sweeper.add(self)
@@ -201,6 +206,9 @@ class ClientConnection(asyncio.Protocol):
                 return
             if head.content_length != length:
                 key, length = b"", head.content_length
+        if self._trusted.networks:
+            lines = [value for name, value, _ in head.fields if name == FIELD]
+            self.peer = client_address(self._connected, lines, self._trusted)
         self.head = head
         self.content_length = length
         self._body_bytes = 0
@@ -283,6 +291,8 @@ class ClientConnection(asyncio.Protocol):
                 waiter.set_exception(failure)
 
     def _refuse(self, status: int, code: str, sentence: str) -> None:
+        """What could not be read is nobody's but that of who connected."""
+        self.peer = self._connected
         self._taker.refuse_unread(self, GatewayRefusal(status, code, sentence, close=True))
 
     # -- what the exchange does

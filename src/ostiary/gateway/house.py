@@ -13,6 +13,7 @@ from ostiary.gateway.refusals import RefusalBook
 from ostiary.gateway.route import Snapshot
 from ostiary.gateway.state import Identities
 from ostiary.ports import Chronicle
+from ostiary.protocols.forwarded import NOBODY, TrustedProxies
 from ostiary.recording.sessions import SessionBook
 from ostiary.settings import Settings
 
@@ -34,4 +35,5 @@ class House:
     refusals: RefusalBook
     identities: Identities
     verdicts: Verdicts
+    trusted: TrustedProxies = NOBODY
     accepting: bool = True

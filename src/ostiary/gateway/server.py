@@ -46,8 +46,9 @@ class GatewayServer:
         return int(self._server.sockets[0].getsockname()[1])
 
     def _connection(self) -> ClientConnection:
+        house = self._house
         return ClientConnection(
-            self._house.loop, self._house.settings, self._cache, self._journeys, self._sweeper, self._register
+            house.loop, house.settings, self._cache, self._journeys, self._sweeper, self._register, house.trusted
         )
 
     def _register(self, client: ClientConnection, present: bool) -> None:

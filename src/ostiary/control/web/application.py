@@ -18,6 +18,7 @@ from ostiary.control.web.api_callers import ApiCallers
 from ostiary.control.web.approval_pages import ApprovalPages
 from ostiary.control.web.console import Console, WebServices
 from ostiary.control.web.device_pages import DevicePages
+from ostiary.control.web.forwarded import BehindProxies
 from ostiary.control.web.guard import Guard
 from ostiary.control.web.oauth_endpoints import OAuthEndpoints
 from ostiary.control.web.origins import Origins
@@ -25,6 +26,7 @@ from ostiary.control.web.owner_pages import OwnerPages
 from ostiary.control.web.pages import not_done, static_file
 from ostiary.control.web.saml_endpoints import SamlEndpoints
 from ostiary.control.web.sign_in_pages import SignInPages
+from ostiary.protocols.forwarded import NOBODY, TrustedProxies
 
 _FOR_PROGRAMS = (
     PREFIX + "/",
@@ -41,13 +43,15 @@ def create_console(
     *,
     console_url: Callable[[], str],
     allowed_hosts: str = "",
+    trusted: TrustedProxies = NOBODY,
     randomness: Callable[[int], bytes] = os.urandom,
     more: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """Pages, sign-in endpoints and the API for whoever is signed in or has a token.
 
     `console_url` answers with the address people use, without a slash at its end; `allowed_hosts` lists further names
-    as the setting does. `more` are further routes, which stand behind the same check of the name that was asked for.
+    as the setting does; of `trusted` proxies it is believed for whom they ask. `more` are further routes, which stand
+    behind the same check of the name that was asked for.
     """
     origins = Origins(allowed_hosts, console_url)
     console = Console(web, origins, console_url, randomness)
@@ -60,7 +64,7 @@ def create_console(
     static = Route("/static/{name}", static_file, methods=["GET"])
     console_app = Starlette(
         routes=[*pages, *api, static, *more],
-        middleware=[Middleware(Guard, origins=origins)],
+        middleware=[Middleware(BehindProxies, trusted=trusted), Middleware(Guard, origins=origins)],
         exception_handlers={HTTPException: _not_done},
     )
     console_app.router.redirect_slashes = False  # no address but the ones there are, and no redirect made from Host

@@ -20,7 +20,8 @@ _DEVICE_MAX_CHARACTERS = 80
 
 
 def network_of(connection: HTTPConnection) -> str:
-    """The peer's address; an IPv4 one in its own spelling also where it came over an IPv6 socket."""
+    """The peer's address, or that of the client for whom a trusted proxy asks; an IPv4 one in its own spelling also
+    where it came over an IPv6 socket."""
     host = connection.client.host if connection.client is not None else ""
     try:
         address = ipaddress.ip_address(host)
