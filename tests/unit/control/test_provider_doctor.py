@@ -2,18 +2,29 @@
 
 import asyncio
 import datetime
+import re
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ostiary.control.declarative import issuers
+from ostiary.control.services import provider_checks
 from ostiary.control.services.provider_doctor import Finding, Level, examine
 from ostiary.identity.presets import PRESETS, WORKLOAD_PRESETS
 from ostiary.identity.saml.instants import format_instant
-from ostiary.model.issuer import ClaimCondition, GroupsFrom, Issuer, WorkloadRule
+from ostiary.model.issuer import (
+    ClaimCondition,
+    GroupsFrom,
+    Issuer,
+    OidcIssuer,
+    SamlIssuer,
+    WorkloadIssuer,
+    WorkloadRule,
+)
 from support.http_server import Reply
 from support.oidc_provider import OidcProvider
 from support.providers import Turned, a_book, a_saml_issuer, a_workload_issuer, an_issuer
@@ -68,6 +79,7 @@ def test_a_provider_without_fault(provider: OidcProvider) -> None:
         ({"claims_supported": ["sub", "email", "email_verified"]}, "does not list the claim `groups`", Level.WARN),
         ({"claims_supported": ["sub", "email", "groups"]}, "does not list `email_verified`", Level.WARN),
         ({"claims_supported": ["sub", "groups"]}, "does not list the claim `email`", Level.WARN),
+        ({"claims_supported": ["sub", "groups"]}, "without it they are called company:SUBJECT", Level.WARN),
         ({"backchannel_logout_supported": None}, "asked every 900 seconds", Level.OK),
         ({"end_session_endpoint": None}, "has no address for signing out", Level.OK),
         ({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}, "prove themselves by a secret.", Level.FAIL),
@@ -309,3 +321,20 @@ def provider_lists() -> list[str]:
         "claims_supported",
         "backchannel_logout_supported",
     ]
+
+
+def test_advice_names_keys_of_the_declarative_file() -> None:
+    """Never those of our own model, which people cannot write."""
+    written = {*issuers._OIDC_KEYS, *issuers._SAML_KEYS, *issuers._WORKLOAD_KEYS}
+    own = {field.name for kind in (OidcIssuer, SamlIssuer, WorkloadIssuer) for field in fields(kind)} - written
+    texts = [path.read_text() for path in Path(provider_checks.__file__).parent.glob("*.py")]
+    assert len(texts) > 3
+    assert not {name for text in texts for name in re.findall(r"`([a-z_]+)`", text)} & own
+
+
+def test_people_named_by_their_subject(provider: OidcProvider) -> None:
+    provider.discovery["claims_supported"] = ["email", "groups"]
+    found = str(ask(an_issuer(provider, user_claim="sub")))
+    assert "named by their subject" in found and "does not list the claim `sub`" not in found
+    provider.discovery["claims_supported"] = ["sub", "groups", "realm_access"]
+    assert "It lists the claim `realm_access.name`" in str(ask(an_issuer(provider, user_claim="realm_access.name")))

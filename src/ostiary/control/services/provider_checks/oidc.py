@@ -175,15 +175,18 @@ def _names(issuer: OidcIssuer, metadata: Mapping[str, Any]) -> Iterator[Finding]
         )
     if claims is None:
         return
-    if issuer.user_claim not in claims:
+    made = f"they are called {issuer.name}:SUBJECT"
+    if issuer.user_claim == "sub":
+        yield ok(f"People are named by their subject: {made}.")
+    elif not {issuer.user_claim, issuer.user_claim.partition(".")[0]} & set(claims):
         yield warn(
-            f"It does not list the claim `{issuer.user_claim}`, which names people.",
-            "Without it nobody can sign in: choose another `user_claim`.",
+            f"It does not list the claim `{issuer.user_claim}`, which names people; without it {made}.",
+            "Look at one sign-in with `ostiary user list`, or choose another claim with `user`.",
         )
     elif issuer.user_claim == "email" and not issuer.trust_email and "email_verified" not in claims:
         yield warn(
-            "It does not list `email_verified`; an address that is not verified names nobody.",
-            "Choose another `user_claim`, or set `trust_email` where nobody can set their own address.",
+            f"It does not list `email_verified`; people whose address is not verified are not named by it: {made}.",
+            "Choose another claim with `user`, or set `trust_email` where nobody can set their own address.",
         )
     else:
         yield ok(f"It lists the claim `{issuer.user_claim}`, which names people.")

@@ -64,7 +64,7 @@ def _upkeep(issuer: SamlIssuer, metadata: IdentityProviderMetadata, now: float) 
     if issuer.metadata_file is not None:
         yield warn(
             "Its metadata is a file: a new certificate is known only once the file is replaced.",
-            "Give `metadata_url` where the provider has one.",
+            "Give `metadata: {url: …}` where the provider has an address for it.",
         )
     if metadata.valid_until is not None and metadata.valid_until <= now + SOON_S and issuer.metadata_file is not None:
         yield warn(f"Its metadata is over on {_day(metadata.valid_until)}.", "Get a new file before that.")
