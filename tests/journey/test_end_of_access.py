@@ -83,6 +83,11 @@ def token_revoked(house: AccessHouse, tool: Tool) -> None:
     house.server.api("DELETE", f"/tokens/{token['id']}")
 
 
+def no_longer_in_the_group_at_the_provider(house: AccessHouse, tool: Tool) -> None:
+    """Seen when they sign in again, or are asked for again."""
+    house.sign_in(tool.name, groups=("sales",))
+
+
 def group_gone_from_the_configuration(house: AccessHouse, tool: Tool) -> None:
     house.furnish(
         groups=[
@@ -119,6 +124,7 @@ WAYS = (
     Way(tools_sign_in_ended_elsewhere, console=False),
     Way(refresh_token_given_back, console=False),
     Way(token_revoked, console=False, refresh=False),
+    Way(no_longer_in_the_group_at_the_provider, console=False, refresh=False),
     Way(group_gone_from_the_configuration, console=False, refresh=False),
     Way(rule_gone_from_the_configuration, console=False, refresh=False),
 )
@@ -232,3 +238,28 @@ def test_killed_right_after_it_ended_it_stays_ended(tmp_path: Path) -> None:
             assert tool.console_is_over() is (end is not refresh_token_given_back), end.__name__
             assert house.approval_of(running.held_path) is None
         assert house.server.cli("audit", "verify").returncode == 0
+
+
+def test_an_exception_from_masking_ends_with_its_group(house: AccessHouse) -> None:
+    """What streams on would be unmasked still. A group that has no part in it changes nothing."""
+    claimed = {"engineering": "eng", "press": "press", "chess": "chess"}
+    exception = {"reason": "they publish it", "expires": "never", "who": {"groups": ["press"]}, "on": ["*"]}
+    house.furnish(
+        groups=[
+            *({"name": name, "from": {"issuer": "corp", "claim": "groups", "value": value}}
+              for name, value in claimed.items()),
+            {"name": "builders", "from": {"scim": "Builders"}},
+        ],
+        masking=[{"name": "projects", "words": ["Bluebird"], "where": ["response"], "exceptions": [exception]}],
+    )  # fmt: skip
+    tool = house.login(fresh_name(), groups=("eng", "press", "chess"))
+    running = house.work(tool.token)
+    try:
+        house.sign_in(tool.name, groups=("eng", "press"))
+        assert running.flows()
+        house.sign_in(tool.name, groups=("eng",))
+        assert running.stream_ended_within(PROMISED_S)
+        assert house.ask(tool.token).status == 200
+    finally:
+        running.close()
+        house.furnish()
