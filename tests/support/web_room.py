@@ -134,6 +134,7 @@ class WebRoom:
     clock: Turned
     configuration: Configuration = field(default_factory=Configuration)
     port: int = 0
+    console_url: str = ""
     access_changes: int = 0
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
@@ -188,7 +189,7 @@ def _web_room(room: Room, database: Database, loop: asyncio.AbstractEventLoop) -
         return made[0].configuration
 
     def console_url() -> str:
-        return made[0].url()
+        return made[0].console_url or made[0].url()
 
     def access_changed() -> None:
         made[0].access_changes += 1

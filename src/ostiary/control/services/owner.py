@@ -13,7 +13,7 @@ from ostiary.control.services.console_sessions import ConsoleSessions, Proof, Vi
 from ostiary.control.services.handles import Randomness, handle_hash
 from ostiary.control.services.owner_codes import KEY_BYTES, TotpEnrolment, enrolment, matching_step
 from ostiary.control.services.owner_links import OwnerLink, OwnerLinks
-from ostiary.control.services.owner_passkeys import Passkeys
+from ostiary.control.services.owner_passkeys import Passkeys, what_passkeys_need
 from ostiary.control.services.sign_in import Opened, relative_path
 from ostiary.control.services.sign_in_log import SignInLog
 from ostiary.control.services.whole import whole
@@ -108,6 +108,10 @@ class OwnerService:
             return self._links.read(code, self._log.now()).link
 
     # -- credentials
+
+    def what_passkeys_need(self) -> str:
+        """Empty where they work; else a sentence for whoever would like one."""
+        return what_passkeys_need(self._console_url())
 
     async def enrol_totp(self, code: str, name: str, network: str) -> TotpEnrolment:
         """Begin with an authenticator app; nothing counts before `confirm_totp`. `name` is the new owner's (ignored for

@@ -43,6 +43,24 @@ class Passkey:
     counter: int
 
 
+def what_passkeys_need(console_url: str) -> str:
+    """Empty where browsers make passkeys for the console; else what it takes that they do."""
+    url = read_url(console_url)
+    if url is not None and not _is_address(url.host) and (url.scheme == "https" or url.is_loopback):
+        return ""
+    better = "an https address with a host name"
+    if url is not None and url.is_loopback:
+        better = f"{url.scheme}://localhost:{url.port}"
+    return (
+        "Browsers make passkeys for https pages with a host name, and for http://localhost; this console is"
+        f" {console_url}. To use one, start Ostiary with OSTIARY_CONSOLE_URL set to {better}."
+    )
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
+
+
 class Passkeys:
     """For the console at one address: its host is the relying party, and only pages of that origin count."""
 
@@ -51,12 +69,9 @@ class Passkeys:
         url = read_url(console_url)
         if url is None:
             raise OperatorError("The console's address is no http or https URL.", "Set `console_url`.")
-        is_address = ":" in url.host or url.host.replace(".", "").isdigit()
-        if is_address or (url.scheme == "http" and not url.is_loopback):
-            raise CallerError(
-                "Browsers make passkeys for https pages with a host name only, and for http://localhost.",
-                "Set the console's address (`console_url`) to such a one, or use an authenticator app.",
-            )
+        needed = what_passkeys_need(console_url)
+        if needed:
+            raise CallerError(needed, "Or use an authenticator app.")
         self._host = url.host
         usual_port = 443 if url.scheme == "https" else 80
         self._origin = f"{url.scheme}://{url.host}" + ("" if url.port == usual_port else f":{url.port}")

@@ -1,5 +1,7 @@
 """The one-time link that makes its holder the owner, or lets the owner in again: a name, then an app or a passkey."""
 
+import asyncio
+
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,6 +12,7 @@ from ostiary.control.web import csrf
 from ostiary.control.web.console import Console
 from ostiary.control.web.forms import read_query
 from ostiary.control.web.pages import handled, page
+from ostiary.control.web.qr import qr_code
 from ostiary.control.web.sign_in_pages import credential_of
 from ostiary.control.web.visitors import network_of
 from ostiary.model.errors import CallerError
@@ -36,6 +39,7 @@ class OwnerPages:
         response = page(
             "first_start", None, 422 if complaint else 200,
             code=code, owner=link.name, name=name, complaint=complaint, csrf=csrf.token_of_attempt(attempt),
+            passkeys_need=self._owner.what_passkeys_need(),
         )  # fmt: skip
         return self._console.keep_attempt(response, attempt)
 
@@ -47,7 +51,8 @@ class OwnerPages:
             match fields.get("step"):
                 case "totp":
                     enrolment = await self._owner.enrol_totp(code, name, network)
-                    return page("first_start_totp", None, enrolment=enrolment, complaint="", **kept)
+                    qr = await asyncio.to_thread(qr_code, enrolment.url)  # drawing takes its time
+                    return page("first_start_totp", None, enrolment=enrolment, qr=qr, complaint="", **kept)
                 case "totp-confirm":
                     return await self._confirm_totp(request, fields.get("totp", ""), kept)
                 case "passkey":
@@ -70,5 +75,5 @@ class OwnerPages:
             opened = await self._owner.confirm_totp(kept["code"], typed.replace(" ", ""), self._console.visit(request))
         except CallerError as refused:
             # The app keeps what it has; only what it shows is asked for again.
-            return page("first_start_totp", None, 422, enrolment=None, complaint=str(refused), **kept)
+            return page("first_start_totp", None, 422, enrolment=None, qr=None, complaint=str(refused), **kept)
         return self._console.opened(opened)

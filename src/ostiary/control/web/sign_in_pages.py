@@ -90,6 +90,7 @@ class SignInPages:
         response = page(
             "sign_in", visitor, 200 if refused is None else 403,
             again=again, choices=choices, has_owner=has_owner, next_path=next_path,
+            has_passkeys=not self._web.owner.what_passkeys_need(),
             csrf=csrf.token_of_attempt(attempt),
             complaint="" if refused is None else str(refused), reference=reference_of(refused),
         )  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
+from ostiary.control.web.qr import qr_code
 from ostiary.model.configuration import Configuration
 from ostiary.model.errors import OstiaryError
 from support import saml_idp
@@ -262,6 +263,40 @@ def test_an_unusable_name_is_asked_for_again(web: WebRoom) -> None:
     again = browser.post("/first-start", {**fields, "name": "a\u202eb<script>"})
     assert again.status == 422
     assert "<script>" not in again.text
+
+
+def test_at_an_address_passkeys_are_not_offered_and_it_is_said_what_they_take(web: WebRoom) -> None:
+    page = web.browser().get(local(web.run(web.web.owner.first_start_link())))
+    assert 'value="totp"' in page.text
+    assert 'value="passkey"' not in page.text
+    assert f"OSTIARY_CONSOLE_URL set to http://localhost:{web.port}." in page.text
+    become_owner(web, web.browser())
+    assert 'value="passkey"' not in web.browser().get("/sign-in").text
+
+
+def test_under_a_name_passkeys_are_offered(web: WebRoom) -> None:
+    web.console_url = f"http://localhost:{web.port}"
+    page = web.browser().get(local(web.run(web.web.owner.first_start_link())))
+    assert 'value="passkey"' in page.text
+    assert "OSTIARY_CONSOLE_URL" not in page.text
+    become_owner(web, web.browser())
+    assert 'value="passkey"' in web.browser().get("/sign-in").text
+
+
+def test_the_key_for_the_app_is_a_qr_code_too(web: WebRoom) -> None:
+    browser = web.browser()
+    page = browser.get(local(web.run(web.web.owner.first_start_link())))
+    fields = {"csrf": page.field("csrf"), "code": page.field("code"), "step": "totp", "name": "root"}
+    page = browser.post("/first-start", fields)
+    url = re.search(r'href="(otpauth://[^"]+)"', page.text)
+    assert url is not None
+    code = qr_code(html.unescape(url.group(1)))
+    assert code is not None
+    assert f'<path d="{code.path}"/>' in page.text
+    assert not re.search(r"<svg[^>]*style=", page.text)  # the policy allows none
+    far = browser.post("/first-start", {**fields, "name": "\u00f6" * 200})
+    assert "<path" not in far.text.partition("<main")[2]
+    assert "by hand" in far.text
 
 
 def test_passkeys_need_a_name_and_say_so_at_an_address(web: WebRoom) -> None:
