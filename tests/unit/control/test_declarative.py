@@ -133,6 +133,11 @@ def test_a_restriction_this_version_does_not_enforce_is_never_ignored(old: str, 
     assert ("not available in this version; leaving it out would" in message) or "must be text" in message
 
 
+def test_who_may_approve_is_said_by_roles() -> None:
+    message = changed("quorum: 1", "by: {groups: [leads]}")
+    assert "would let everybody approve who has the permission approvals.decide" in message
+
+
 @pytest.mark.parametrize(
     ("url", "says"),
     [

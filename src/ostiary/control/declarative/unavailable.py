@@ -13,7 +13,7 @@ RULE = {
     "limits": "let its actors send as much as they like",
 }
 
-APPROVAL = {"by": "let the local owner, and nobody else, approve"}
+APPROVAL = {"by": "let everybody approve who has the permission approvals.decide"}
 
 _OTHER_PROVIDER = "need the value in the embedded store, an environment variable or a file"
 SECRET_PROVIDERS = dict.fromkeys(("vault", "aws-sm", "openbao", "gcp-sm", "azure-kv"), _OTHER_PROVIDER)
