@@ -1,5 +1,7 @@
 """Any cut of any body gives the same output, and whatever is spelled in it is gone."""
 
+from functools import cache
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -26,13 +28,16 @@ CAST: dict[str, tuple[bytes, ...]] = {
     "escapes": (b"n%20u0022\\n9Zbfr%2A\\u2026x",),
     "one ends as another begins": (b"Zq8Rm3Xw7Kd2Vt9Lb4", b"d2Vt9Lb4Zq8Rm3Xw7K"),
 }
-MATCHERS = {
-    name: InjectedSecretMatcher(
-        [Secret(f"s{index}", 1, key) for index, key in enumerate(keys)],
+
+
+@cache
+def matcher_of(name: str) -> InjectedSecretMatcher:
+    return InjectedSecretMatcher(
+        [Secret(f"s{index}", 1, key) for index, key in enumerate(CAST[name])],
         (AuthForm(AuthScheme.BASIC_USERNAME), AuthForm(AuthScheme.BASIC_PASSWORD, "me")),
     )
-    for name, keys in CAST.items()
-}
+
+
 BUSY = settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -98,7 +103,7 @@ def fed(matcher: InjectedSecretMatcher, data: bytes, edges: list[int]) -> tuple[
 @BUSY
 @given(st.data(), st.sampled_from(sorted(CAST)))
 def test_any_split_gives_the_output_of_the_whole(data: st.DataObject, name: str) -> None:
-    matcher = MATCHERS[name]
+    matcher = matcher_of(name)
     body = data.draw(bodies(CAST[name]))
     whole = matcher.mask(body, "body")
     edges = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=8)))
@@ -109,7 +114,7 @@ def test_any_split_gives_the_output_of_the_whole(data: st.DataObject, name: str)
 @settings(parent=BUSY, max_examples=400)
 @given(st.data(), st.sampled_from(sorted(CAST)))
 def test_any_split_of_partial_echoes(data: st.DataObject, name: str) -> None:
-    matcher = MATCHERS[name]
+    matcher = matcher_of(name)
     body = data.draw(echoes(CAST[name]))
     whole = matcher.mask(body, "body")
     edges = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=8)))
@@ -120,7 +125,7 @@ def test_any_split_of_partial_echoes(data: st.DataObject, name: str) -> None:
 @BUSY
 @given(st.data(), st.sampled_from(sorted(CAST)))
 def test_candidates_come_in_order_and_do_not_depend_on_what_is_covered(data: st.DataObject, name: str) -> None:
-    matcher = MATCHERS[name]
+    matcher = matcher_of(name)
     body = data.draw(echoes(CAST[name]))
     spans = []
     start, end = matcher.candidate(body, 0)
@@ -138,7 +143,7 @@ def test_candidates_come_in_order_and_do_not_depend_on_what_is_covered(data: st.
 @BUSY
 @given(st.data(), st.sampled_from(sorted(CAST)), st.text(alphabet="abk sd12&%\\#;u0-=+/\n", max_size=40))
 def test_any_split_of_text_made_of_key_parts(data: st.DataObject, name: str, text: str) -> None:
-    matcher, body = MATCHERS[name], text.encode()
+    matcher, body = matcher_of(name), text.encode()
     edges = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=8)))
     assert fed(matcher, body, edges) == matcher.mask(body, "body")
 
