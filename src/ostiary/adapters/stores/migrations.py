@@ -204,4 +204,14 @@ MIGRATIONS: tuple[tuple[int, str], ...] = (
         CREATE UNIQUE INDEX tokens_live ON tokens (hash, scope) WHERE revoked_at IS NULL;
         """,
     ),
+    (
+        5,
+        # Whose request an approval is, as a person; the provider behind an issuer's name; since when its word counts.
+        """
+        ALTER TABLE approvals ADD COLUMN user_id TEXT;
+        ALTER TABLE approvals ADD COLUMN token_id TEXT;
+        ALTER TABLE users ADD COLUMN issuer_identifier TEXT;
+        ALTER TABLE users ADD COLUMN not_before REAL;
+        """,
+    ),
 )
