@@ -13,7 +13,7 @@ from ostiary.identity.encoding import base64url
 from ostiary.identity.jwt import JwtError, Verified, verify_whole
 from ostiary.identity.keys import KeyBook
 from ostiary.identity.pkce import challenge_of
-from ostiary.identity.presets import PRESETS
+from ostiary.identity.presets import PRESETS, STANDARD_LOGOUT
 from ostiary.identity.profiles import profile_of
 from ostiary.identity.urls import is_https_or_loopback, with_query
 from ostiary.model.errors import OperatorError, SignInRefusedError
@@ -28,6 +28,7 @@ __all__ = [
     "check_logout_token",
     "check_refreshed_id_token",
     "code_form",
+    "end_session_url",
     "profile_of",
 ]
 
@@ -124,10 +125,32 @@ def authorization_url(
         ("code_challenge_method", "S256"),
     ]
     says_when = _says_when(issuer)
+    preset = PRESETS.get(issuer.preset)
+    own = {} if preset is None else dict(preset.authorization_parameters)
+    prompts = [own.pop("prompt")] if "prompt" in own else []
     if prompt_login:
-        pairs.append(("prompt", "login" if says_when else "select_account"))
+        prompts.insert(0, "login" if says_when else "select_account")
+    pairs += own.items()
+    if prompts:
+        pairs.append(("prompt", " ".join(prompts)))
     if attempt.max_age_s is not None and says_when:
         pairs.append(("max_age", str(attempt.max_age_s)))
+    return with_query(endpoint, pairs)
+
+
+def end_session_url(
+    metadata: Mapping[str, object], issuer: OidcIssuer, id_token: str | None, back_to: str
+) -> str | None:
+    """Where a browser goes to sign out at the provider too (RP-Initiated Logout), `id_token` being the one it was
+    signed in with. None for a provider without such a page."""
+    endpoint = metadata.get("end_session_endpoint")
+    if not isinstance(endpoint, str) or not is_https_or_loopback(endpoint):
+        return None
+    preset = PRESETS.get(issuer.preset)
+    way_back = STANDARD_LOGOUT if preset is None else preset.logout_parameter
+    pairs = [("client_id", issuer.client_id), (way_back, back_to)]
+    if id_token is not None and way_back == STANDARD_LOGOUT:
+        pairs.insert(0, ("id_token_hint", id_token))
     return with_query(endpoint, pairs)
 
 

@@ -7,6 +7,8 @@ from types import MappingProxyType
 
 from ostiary.model.issuer import GroupsFrom, OidcIssuer
 
+STANDARD_LOGOUT = "post_logout_redirect_uri"
+
 _SCOPES = ("openid", "profile", "email")
 
 
@@ -17,7 +19,8 @@ class Preset:
     `groups_max`: with that many groups or more the list may have been cut off; None when the provider says so itself,
     or never cuts. `says_groups`: whether it can say groups at all. `says_when`: whether its ID tokens tell when
     somebody last signed in (`auth_time`); without that a step-up proves only that they are signed in there.
-    `access_mark` is one that its access tokens have, and its ID tokens never.
+    `access_mark` is one that its access tokens have, and its ID tokens never. `authorization_parameters` are sent with
+    every sign-in, beside those of OpenID Connect; `logout_parameter` is what its sign-out page calls the way back.
     """
 
     name: str
@@ -33,6 +36,8 @@ class Preset:
     says_groups: bool = True
     says_when: bool = True
     access_mark: str = ""
+    authorization_parameters: tuple[tuple[str, str], ...] = ()
+    logout_parameter: str = STANDARD_LOGOUT
     notes: tuple[str, ...] = ()
 
     def defaults(self, issuer: OidcIssuer) -> OidcIssuer:
@@ -110,6 +115,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                 "https://accounts.google.com",
                 says_groups=False,
                 says_when=False,
+                # A refresh token comes for the first alone, and every time only with the second.
+                authorization_parameters=(("access_type", "offline"), ("prompt", "consent")),
                 notes=(
                     "The consent screen's user type must be Internal, or everybody with a Google account can sign in.",
                     "Google does not say groups: list members by name, or provision groups with SCIM.",
@@ -162,6 +169,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                 r"https://cognito-idp\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/[a-z0-9-]+_[A-Za-z0-9]+",
                 "https://cognito-idp.REGION.amazonaws.com/POOL-ID",
                 groups_claim="cognito:groups",
+                logout_parameter="logout_uri",
                 notes=(
                     "Take an app client for OpenID Connect with the authorization code grant.",
                     "Its access tokens have no audience, so they cannot be accepted in place of gateway tokens.",

@@ -6,7 +6,14 @@ import urllib.parse
 import pytest
 
 from ostiary.identity.jwt import JwtError
-from ostiary.identity.oidc import Attempt, authorization_url, callback_code, check_id_token, code_form
+from ostiary.identity.oidc import (
+    Attempt,
+    authorization_url,
+    callback_code,
+    check_id_token,
+    code_form,
+    end_session_url,
+)
 from ostiary.identity.presets import PRESETS
 from ostiary.model.errors import OperatorError
 from support.jwts import CLIENT_ID, CORP, ISSUER, NONCE, NOW, sign, usual_book, usual_claims
@@ -47,8 +54,39 @@ def test_a_step_up_asks_for_a_new_proof() -> None:
     sent = query(step_up(), prompt_login=True)
     assert (sent["prompt"], sent["max_age"]) == ("login", "0")
     google = query(step_up(), prompt_login=True, preset="google")
-    assert google["prompt"] == "select_account"
+    assert google["prompt"] == "select_account consent"
     assert "max_age" not in google
+
+
+def test_google_gives_a_refresh_token_every_time_for_parameters_of_its_own() -> None:
+    sent = query(preset="google")
+    assert (sent["access_type"], sent["prompt"]) == ("offline", "consent")
+    for preset in PRESETS.keys() - {"google"}:
+        assert query(preset=preset).keys().isdisjoint({"access_type", "prompt"})
+
+
+def signed_out(preset: str = "", endpoint: object = "https://idp.example/logout?tenant=1") -> dict[str, str] | None:
+    issuer = PRESETS[preset].defaults(CORP) if preset else CORP
+    url = end_session_url({"end_session_endpoint": endpoint}, issuer, "the.id.token", "https://us.example/sign-in")
+    return None if url is None else dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query, strict_parsing=True))
+
+
+def test_the_way_to_the_providers_sign_out_page() -> None:
+    usual = {
+        "tenant": "1",
+        "id_token_hint": "the.id.token",
+        "client_id": CLIENT_ID,
+        "post_logout_redirect_uri": "https://us.example/sign-in",
+    }
+    assert all(signed_out(preset) == usual for preset in ("", *PRESETS.keys() - {"cognito"}))
+    assert signed_out("cognito") == {
+        "tenant": "1",
+        "client_id": CLIENT_ID,
+        "logout_uri": "https://us.example/sign-in",
+    }
+    assert end_session_url({}, CORP, None, "https://us.example/sign-in") is None
+    for endpoint in ("http://idp.example/logout", "javascript:alert(1)", 7, None):
+        assert signed_out(endpoint=endpoint) is None
 
 
 def test_a_provider_that_does_not_say_when_has_to_answer_freshly() -> None:

@@ -18,9 +18,9 @@ from ostiary.control.services.sign_in_log import SignInLog
 from ostiary.identity.claims import SKEW_S
 from ostiary.identity.groups import wanted_claims
 from ostiary.identity.limits import Limiter, network_key
-from ostiary.identity.oidc import Attempt, authorization_url, callback_code
+from ostiary.identity.oidc import Attempt, authorization_url, callback_code, end_session_url
 from ostiary.identity.pkce import new_verifier
-from ostiary.identity.urls import is_https_or_loopback, is_relative_path, with_query
+from ostiary.identity.urls import is_relative_path
 from ostiary.model.configuration import Configuration
 from ostiary.model.errors import NotFoundError, OperatorError, OstiaryError, SignInRefusedError
 from ostiary.model.issuer import OidcIssuer, SamlIssuer
@@ -222,15 +222,11 @@ class SignInService:
         if not isinstance(known, OidcIssuer):
             return None
         try:
-            endpoint = (await self._providers.metadata(known)).get("end_session_endpoint")
+            metadata = await self._providers.metadata(known)
         except OstiaryError:
             return None  # signed out here all the same
-        if not isinstance(endpoint, str) or not is_https_or_loopback(endpoint):
-            return None
-        pairs = [("client_id", known.client_id), ("post_logout_redirect_uri", signed_out_url(self._console_url()))]
-        if tokens is not None and tokens.id_token is not None:
-            pairs.insert(0, ("id_token_hint", tokens.id_token))
-        return with_query(endpoint, pairs)
+        id_token = None if tokens is None else tokens.id_token
+        return end_session_url(metadata, known, id_token, signed_out_url(self._console_url()))
 
     async def back_channel(self, issuer: str, logout_token: str, *, network: str = "") -> None:
         """End what an OpenID provider says has ended (Back-Channel Logout 1.0): one of its sessions with the browsers
