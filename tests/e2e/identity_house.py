@@ -1,6 +1,7 @@
 """An installation whose people come from identity providers: its console, its command line and its gateway."""
 
 import json
+import socket
 import subprocess
 import threading
 import time
@@ -8,6 +9,7 @@ import urllib.error
 import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -212,10 +214,10 @@ class Stream:
     """A running answer of the bench, read by a tool."""
 
     def __init__(self, house: IdentityHouse, token: str) -> None:
-        request = urllib.request.Request(
-            f"{house.gateway}/bench/ticks", headers={"Authorization": f"Bearer {token}"}
-        )
-        self._answer = urllib.request.urlopen(request, timeout=30)
+        self._connection = HTTPConnection("127.0.0.1", house.gateway_port, timeout=30)
+        self._connection.request("GET", "/bench/ticks", headers={"Authorization": f"Bearer {token}"})
+        self._answer = self._connection.getresponse()
+        assert self._answer.status == 200, self._answer.read()
         self._ended_at: float | None = None
         self.ticks = 0
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -226,7 +228,7 @@ class Stream:
         assert self.runs()
 
     def _read(self) -> None:
-        with suppress(OSError, ValueError):
+        with suppress(OSError, HTTPException):
             while line := self._answer.readline():
                 self.ticks += line.startswith(b"data:")
         self._ended_at = time.monotonic()
@@ -241,8 +243,10 @@ class Stream:
         return self._ended_at - began
 
     def close(self) -> None:
-        with suppress(OSError, ValueError):
-            self._answer.close()
+        with suppress(OSError):
+            self._connection.sock.shutdown(socket.SHUT_RDWR)
+        self._thread.join(10)
+        self._connection.close()
 
 
 def fetch(url: str, headers: dict[str, str], body: bytes | None = None) -> Answer:
