@@ -97,7 +97,8 @@ class TokenService:
             user_id=user_id,
             bound_to=None if certificate is None else bound_to_certificate(certificate),
         )
-        made = await self._mint.make(caller, identity)
+        # Whoever may make none for others has it as long as the sign-in they made it in.
+        made = await self._mint.make(caller, identity, sign_in=None if user_id is None else caller.sign_in)
         known = {connection.name for connection in (await asyncio.to_thread(self._configuration.current)).connections}
         return NewToken(made.text, made.record, tuple(sorted(set(connections or ()) - known)))
 
