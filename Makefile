@@ -14,6 +14,9 @@ NODE := tests/e2e/node
 QUALITY := .venv-quality
 QUALITY_ARGS ?=
 
+# The tests start hundreds of processes: none is to compile again what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run demo test lint e2e bench masking-quality endurance fuzz docs lock clean
 
@@ -44,8 +47,8 @@ bench: $(STAMP)-dev $(STAMP)-bench ## throughput, latency and memory beside ngin
 masking-quality: $(QUALITY)/stamp ## what masking finds and misses, beside two other tools (QUALITY_ARGS=--write for the documentation)
 	$(QUALITY)/bin/python -m bench.masking_quality $(QUALITY_ARGS)
 
-endurance: $(STAMP)-dev ## kills, full disks and gigabytes at full size
-	ENDURANCE_SIZE=full $(BIN)/python -m pytest tests/journey $(PYTEST_ARGS)
+endurance: $(STAMP)-dev ## kills, full disks, gigabytes and random examples at full size
+	ENDURANCE_SIZE=full $(BIN)/python -m pytest tests/journey tests/property $(PYTEST_ARGS)
 
 fuzz: $(STAMP)-dev ## every fuzz target for FUZZ_SECONDS (default 60)
 	@for target in tests/fuzz/fuzz_*.py; do $(BIN)/python $$target $(FUZZ_SECONDS) || exit 1; done

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from ostiary.protocols.chunked import ChunkedDecoder, ChunkError
 from ostiary.protocols.heads import HeadError, parse_request_head, request_line_cache, without_length
+from support.examples import examples
 
 CACHE = request_line_cache()
 
@@ -49,7 +50,7 @@ class Listener:
         self.heads += 1
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=examples(600, 10_000), deadline=None)
 @given(heads())
 @example(b"GET / HTTP/1.1\r\nHost: h\r\nX-A: a\r\n b\r\n\r\n")
 def test_accepted_heads_are_read_the_same_by_llhttp(wire: bytes) -> None:
@@ -96,7 +97,7 @@ class Body:
         self.complete = True
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=examples(600, 10_000), deadline=None)
 @given(_CHUNK_PARTS, st.integers(0, 60))
 def test_accepted_chunks_are_read_the_same_by_llhttp(parts: list[bytes], cut: int) -> None:
     wire = b"".join(parts)
@@ -121,7 +122,7 @@ def test_accepted_chunks_are_read_the_same_by_llhttp(parts: list[bytes], cut: in
     assert listener.complete
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=examples(600, 10_000), deadline=None)
 @given(heads())
 @example(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n")
 @example(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n")

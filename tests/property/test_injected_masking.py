@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from ostiary.masking.injected import InjectedSecretMatcher
 from ostiary.model.connection import AuthForm, AuthScheme
 from ostiary.model.secret import Secret
+from support.examples import examples
 from support.oracle import LeakOracle
 from support.spellings import SPELLINGS
 
@@ -148,26 +149,28 @@ def test_any_split_of_text_made_of_key_parts(data: st.DataObject, name: str, tex
     assert fed(matcher, body, edges) == matcher.mask(body, "body")
 
 
-@BUSY
+@settings(parent=BUSY, max_examples=examples(30, 300))
 @given(
     key=st.binary(min_size=8, max_size=90).map(lambda raw: bytes(33 + byte % 94 for byte in raw)),
-    spelling=st.sampled_from(sorted(SPELLINGS)),
+    spellings=st.lists(st.sampled_from(sorted(SPELLINGS)), min_size=4, max_size=4),
     around=st.tuples(st.binary(max_size=20), st.binary(max_size=20)),
     data=st.data(),
 )
 def test_no_key_survives_any_spelling(
-    key: bytes, spelling: str, around: tuple[bytes, bytes], data: st.DataObject
+    key: bytes, spellings: list[str], around: tuple[bytes, bytes], data: st.DataObject
 ) -> None:
-    matcher = InjectedSecretMatcher([Secret("key", 1, key)], ())
-    body = b" ".join((around[0], SPELLINGS[spelling](key), around[1]))
-    edges = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=4)))
-    output, findings = fed(matcher, body, edges)
-    assert findings
-    # Fragments of ten bytes: what stands around may complete shorter ones by chance.
-    assert LeakOracle(key, 10).search("body", output) == [] or len(key) < 10
+    matcher = InjectedSecretMatcher([Secret("key", 1, key)], ())  # what takes the time
+    oracle = LeakOracle(key, 10)
+    for spelling in spellings:
+        body = b" ".join((around[0], SPELLINGS[spelling](key), around[1]))
+        edges = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=4)))
+        output, findings = fed(matcher, body, edges)
+        assert findings
+        # Fragments of ten bytes: what stands around may complete shorter ones by chance.
+        assert oracle.search("body", output) == [] or len(key) < 10
 
 
-@BUSY
+@settings(parent=BUSY, max_examples=examples(30, 300))
 @given(
     key=st.binary(min_size=16, max_size=64).map(
         lambda raw: b"sk-" + bytes(b"aB3dE5gH7jK9mN1pQ4rS6tU8vW2xY0z"[byte % 31] for byte in raw)
@@ -175,15 +178,17 @@ def test_no_key_survives_any_spelling(
     data=st.data(),
 )
 def test_beginnings_and_endings_of_random_keys_never_pass(key: bytes, data: st.DataObject) -> None:
-    matcher = InjectedSecretMatcher([Secret("key", 1, key)], ())
-    count = data.draw(st.integers(8, len(key)))
-    part = data.draw(st.sampled_from((key[:count], key[-count:])))
-    body = (
-        data.draw(st.sampled_from((b'{"hint":"', b"is '", b"\n\n")))
-        + part
-        + data.draw(st.sampled_from((b'"}', b" ", b"...")))
-    )
-    edges = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=4)))
-    output, findings = fed(matcher, body, edges)
-    assert findings
-    assert LeakOracle(key, 8).search("body", output) == []
+    matcher = InjectedSecretMatcher([Secret("key", 1, key)], ())  # what takes the time
+    oracle = LeakOracle(key, 8)
+    for _ in range(4):
+        count = data.draw(st.integers(8, len(key)))
+        part = data.draw(st.sampled_from((key[:count], key[-count:])))
+        body = (
+            data.draw(st.sampled_from((b'{"hint":"', b"is '", b"\n\n")))
+            + part
+            + data.draw(st.sampled_from((b'"}', b" ", b"...")))
+        )
+        edges = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=4)))
+        output, findings = fed(matcher, body, edges)
+        assert findings
+        assert oracle.search("body", output) == []

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ostiary.masking.patterns import LONGEST_BYTES, Pattern, PatternError, compile_pattern
 from ostiary.masking.programs import Program
+from support.examples import examples
 
 ALPHABET = "abcABé‹1_- \n"
 ATOMS = ("a b c A é ‹ - abc aab . [ab] [^a] [^é] [aé‹] [a-c1] " + r"\d \w \S [^\w-] (?s:.) (?i:b)").split()
@@ -18,7 +19,9 @@ CODES = st.one_of(
     st.sampled_from([0x7F, 0x80, 0x7FF, 0x800, 0xFFF, 0x1000, 0xD7FF, 0xE000, 0xFFFF, 0x10000, 0x3FFFF, 0x40000]),
 )
 BUSY = settings(
-    deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    deadline=None,
+    max_examples=examples(100, 1_000),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 
 

@@ -10,6 +10,7 @@ from ostiary.catalog import load_catalog
 from ostiary.gateway.bodies.sse_body import SseBody
 from ostiary.masking.engine import MaskingEngine
 from ostiary.model.masking import Action, MaskingRule, Where
+from support.examples import examples
 
 EVERYWHERE = frozenset(Where)
 CHANNELS = load_catalog()["http"].text_channels
@@ -71,7 +72,7 @@ def through(engine: MaskingEngine, stream: bytes, step: int, frames: bool) -> by
     return b"".join([*out, body.finish()])
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(120, 1_000))
 @given(stream=st.lists(events(), min_size=1, max_size=3).map(b"".join), fields=st.booleans())
 def test_a_stream_gives_the_same_with_frames_and_without(stream: bytes, fields: bool) -> None:
     engine = FIELDS if fields else ENGINE

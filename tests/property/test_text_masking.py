@@ -14,6 +14,7 @@ from ostiary.model.connection import AuthForm, AuthScheme
 from ostiary.model.finding import Finding
 from ostiary.model.masking import Action, Exemption, MaskingRule, Where
 from ostiary.model.secret import Secret
+from support.examples import examples
 
 ANYWHERE = frozenset(Where)
 KEY = b"sk-live-Q4f7xB2nL9vTzR8mW1c"
@@ -75,7 +76,7 @@ def cut(text: bytes, places: Sequence[int]) -> list[bytes]:
     return [text[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(150, 1_000), deadline=None)
 @given(st.lists(st.sampled_from(PARTS), max_size=12), st.lists(st.integers(0, 400), max_size=12), st.booleans())
 @example([b"passw", b"ord", b' = "', b"hunter2", b'"'], [3, 9], False)
 @example([KEY[:11], b"***", KEY[-4:]], [11, 13], True)
