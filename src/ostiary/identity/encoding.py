@@ -3,9 +3,13 @@
 import base64
 import binascii
 import json
+import re
 from typing import NoReturn
 
 import orjson
+
+DEPTH_MAX = 32
+"""Objects and arrays within each other; nothing that is signed has more than a handful."""
 
 
 def base64url(data: bytes) -> str:
@@ -28,10 +32,9 @@ def from_base64url(text: str) -> bytes:
 
 def read_object(data: bytes) -> dict[str, object]:
     """A JSON object. Raises `ValueError` for anything else: a member given twice at any depth, NaN, a lone surrogate,
-    bytes that are not UTF-8, nesting beyond what is sane."""
-    # orjson is strict about the text and bounds the depth; json alone shows a member that was given twice.
-    if not isinstance(orjson.loads(data), dict):
-        raise ValueError("not a JSON object")
+    bytes that are not UTF-8, more than `DEPTH_MAX` levels."""
+    # orjson is strict about the text; json, which recurses, alone shows a member that was given twice.
+    read_hint(data)
     document = _ONCE_ONLY.decode(data.decode("utf-8"))
     if not isinstance(document, dict):
         raise ValueError("not a JSON object")
@@ -43,10 +46,27 @@ def read_hint(data: bytes) -> dict[str, object]:
     document = orjson.loads(data)
     if not isinstance(document, dict):
         raise ValueError("not a JSON object")
+    if is_too_deep(data):
+        raise ValueError("nested too deeply")
     return document
 
 
+def is_too_deep(data: bytes) -> bool:
+    """Whether it has more than `DEPTH_MAX` levels. Ask only of what is JSON. The text is looked at and not what was
+    read: of a member given twice only the last is there."""
+    if data.count(b"{") + data.count(b"[") <= DEPTH_MAX:
+        return False
+    depth = 0
+    for bracket in _STRING.sub(b"", data).translate(None, _NO_BRACKETS):
+        depth += 1 if bracket in b"{[" else -1
+        if depth > DEPTH_MAX:
+            return True
+    return False
+
+
 _TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/\x00\x00\x00")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)).difference(b"{}[]"))
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostiary.identity.encoding import base64url, from_base64url, read_object
+from ostiary.identity.encoding import DEPTH_MAX, base64url, from_base64url, read_hint, read_object
 
 _NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 _VALUES = st.recursive(
@@ -52,3 +52,20 @@ def test_other_spellings_are_refused(text: str) -> None:
 def test_doubtful_json_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError):
         read_object(raw)
+
+
+def test_brackets_within_each_other_are_counted_and_no_others() -> None:
+    fits = b'{"a":' + b"[" * (DEPTH_MAX - 1) + b"]" * (DEPTH_MAX - 1) + b"}"
+    beside = b'{"a":[' + b",".join([b"[{}]"] * 500) + b'],"b":"' + b'[{\\\\\\"[' * 500 + b'"}'
+    for raw in (fits, beside):
+        assert read_object(raw) == read_hint(raw) == json.loads(raw)
+
+
+@pytest.mark.parametrize("depth", [DEPTH_MAX, 900, 1010, 100_000])
+def test_deep_json_is_refused_wherever_it_stands(depth: int) -> None:
+    for opening, closing in ((b"[", b"]"), (b'{"x":', b"}")):
+        deep = opening * depth + b"1" + closing * depth
+        for raw in (b'{"a":%b}' % deep, b'{"a":%b,"a":1}' % deep, b'{"a":"[[[[\\"","b":%b}' % deep):
+            for read in (read_object, read_hint):
+                with pytest.raises(ValueError):
+                    read(raw)

@@ -8,6 +8,7 @@ import orjson
 
 from ostiary.adapters.http_call import FORM, JSON, Answer, HttpCall
 from ostiary.adapters.identity_providers.endpoints import Endpoint, read_endpoint
+from ostiary.identity.encoding import is_too_deep
 from ostiary.model.errors import OperatorError, UnreachableError
 from ostiary.model.issuer import Issuer
 from ostiary.ports import Dialler
@@ -85,6 +86,8 @@ def json_object(body: bytes) -> Mapping[str, Any]:
         raise OperatorError("It is not JSON.") from None
     if not isinstance(document, dict):
         raise OperatorError("It is not a JSON object.")
+    if is_too_deep(body):
+        raise OperatorError("Its JSON is nested too deeply.")
     return document
 
 
