@@ -23,6 +23,8 @@ _WRONG = (
     AttributeError,
     AssertionError,
     NotImplementedError,
+    ArithmeticError,
+    RecursionError,
     struct.error,
     InvalidSignature,
     UnsupportedAlgorithm,
