@@ -33,6 +33,24 @@ def refused(answer: Answer, status: int = 400) -> None:
     assert answer.json["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:Error"]
 
 
+RESERVED = ("local owner (uid 0)", "Local Owner", "nobody signed in", "scim", "SCIM", "ostiary")
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_nobody_is_given_a_name_that_the_audit_log_has_for_others(house: ScimHouse, name: str) -> None:
+    async def ask() -> list[Answer]:
+        rename = {"schemas": [PATCH], "Operations": [{"op": "replace", "path": "userName", "value": name}]}
+        return [
+            await house.call("POST", "/Users", post(name)),
+            await house.call("PUT", f"/Users/{SIGNED_IN.id}", post(name)),
+            await house.call("PATCH", f"/Users/{SIGNED_IN.id}", rename),
+        ]
+
+    for answer in asyncio.run(ask()):
+        refused(answer)
+    assert house.people.named(name) is None
+
+
 # -- who may come in ------------------------------------------------------------------------------------------------
 
 PATHS = [

@@ -208,11 +208,11 @@ async def test_g10_nobody_takes_over_a_local_owner_or_another_issuers_provisione
 @coroutine
 async def test_g10_nobody_is_called_what_the_audit_log_calls_others(house: SignInRoom, provider: OidcProvider) -> None:
     house.trust(an_issuer(provider, user_claim="login"))
-    for name in ("local owner (uid 0)", "Local Owner", "nobody signed in"):
+    for name in ("local owner (uid 0)", "Local Owner", "nobody signed in", "scim", "Ostiary"):
         provider.person = Person("u-2", claims={"login": name})
         with pytest.raises(SignInRefusedError):
             await house.browser().sign_in(provider)
-    assert house.reasons() == ["name_unusable"] * 3
+    assert house.reasons() == ["name_unusable"] * 5
 
 
 @coroutine

@@ -3,6 +3,7 @@
 import unicodedata
 
 from ostiary.control.declarative.values import is_plain_name
+from ostiary.control.reserved_names import is_reserved_name
 from ostiary.control.scim.errors import invalid
 
 NAME_MAX = 200
@@ -26,6 +27,8 @@ def checked_user_name(text: str) -> str:
         raise invalid("'userName' holds characters that only look like others. Write it with ordinary letters.")
     if any(len(scripts) > 1 for scripts in _scripts_of_words(name)):
         raise invalid("'userName' mixes letters of several scripts within one word.")
+    if is_reserved_name(name):
+        raise invalid("'userName' is what the audit log calls somebody who is no person here.")
     return name
 
 

@@ -6,15 +6,14 @@ from dataclasses import replace
 
 from ostiary.control.declarative.values import is_plain_name
 from ostiary.control.identity_ports import AccessChanged, People
+from ostiary.control.reserved_names import is_reserved_name
 from ostiary.control.services.handles import Randomness
 from ostiary.control.services.sign_in_log import SignInLog
 from ostiary.model.configuration import Configuration
 from ostiary.model.errors import SignInRefusedError
-from ostiary.model.person import Origin, Profile, User, name_key
+from ostiary.model.person import Origin, Profile, User
 
 NAME_MAX_CHARACTERS = 200
-RESERVED_NAMES = ("local owner", "nobody signed in")
-"""Beginnings of what the audit log calls others than people."""
 
 _TRIES = 4
 
@@ -138,7 +137,7 @@ class Arrivals:
 
 def is_usable_name(name: str) -> bool:
     """Whether a person may be called so: one line of visible characters, and nothing the audit log calls others by."""
-    return is_plain_name(name, NAME_MAX_CHARACTERS) and not name_key(name).startswith(RESERVED_NAMES)
+    return is_plain_name(name, NAME_MAX_CHARACTERS) and not is_reserved_name(name)
 
 
 def _differs(user: User, profile: Profile) -> bool:
