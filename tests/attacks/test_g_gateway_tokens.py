@@ -171,6 +171,44 @@ def test_G_an_issuer_that_is_no_longer_trusted_ends_what_runs(trusting: Scene, p
     trusting.must_be_refused(ask_with(trusting, token), 401, code="token_unknown", closed=False)
 
 
+def trust(scene: Scene, issuer: dict[str, Any]) -> None:
+    scene.installation.apply({"identity": {"issuers": [{"name": "forge", "workload": issuer}]}})
+
+
+OTHER_ENTRY = {"service": "review", "claims": {"repository": "acme/other"}}
+NO_LONGER: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "its entry is gone": lambda issuer: {**issuer, "accepts": [OTHER_ENTRY]},
+    "other claims": lambda issuer: {**issuer, "accepts": [{**issuer["accepts"][0], "claims": {"ref": "refs/tags/*"}}]},
+    "other connections": lambda issuer: {**issuer, "accepts": [{**issuer["accepts"][0], "connections": ["none"]}]},
+    "another service": lambda issuer: {**issuer, "accepts": [{**issuer["accepts"][0], "service": "review"}]},
+    "another audience": lambda issuer: {**issuer, "audience": "somebody-else"},
+    "another issuer": lambda issuer: {**issuer, "issuer": "https://127.0.0.1:9"},
+}
+
+
+@pytest.mark.parametrize("how", sorted(NO_LONGER))
+def test_E23_a_job_that_is_accepted_no_more_loses_what_runs(trusting: Scene, provider: OidcProvider, how: str) -> None:
+    token = provider.sign(claims(provider))
+    trusting.upstream.always = Answer((b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegun", 30.0), close=True)
+    with trusting.client() as client:
+        client.send(request("GET", trusting.target("http"), [f"Authorization: Bearer {token}"], None))
+        assert has_begun(client)
+        trust(trusting, NO_LONGER[how](described(provider)))
+        seen, closed = client.until_close(5.0)
+        assert closed, seen
+
+
+def test_E23_jobs_keep_what_runs_while_others_come_and_go(trusting: Scene, provider: OidcProvider) -> None:
+    token, issuer = provider.sign(claims(provider)), described(provider)
+    trusting.upstream.always = Answer((b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegun", 30.0), close=True)
+    with trusting.client() as client:
+        client.send(request("GET", trusting.target("http"), [f"Authorization: Bearer {token}"], None))
+        assert has_begun(client)
+        trust(trusting, {**issuer, "accepts": [OTHER_ENTRY, *issuer["accepts"]]})
+        trust(trusting, issuer)
+        assert client.until_close(1.0) == (b"", False)
+
+
 def test_G_a_disabled_service_account_ends_the_jobs_own_tokens_and_what_runs(
     trusting: Scene, provider: OidcProvider
 ) -> None:

@@ -1,6 +1,6 @@
 """Tokens that the gateway takes although it made them not: of the company's provider, and of issuers for machines."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable
 from dataclasses import replace
 from hashlib import sha256
 
@@ -15,7 +15,7 @@ from ostiary.identity.workload import workload_of
 from ostiary.model.actor import Actor, ActorKind
 from ostiary.model.configuration import Configuration
 from ostiary.model.errors import KeysWantedError, OstiaryError, SignInRefusedError
-from ostiary.model.issuer import OidcIssuer, WorkloadIssuer
+from ostiary.model.issuer import OidcIssuer, WorkloadIssuer, WorkloadRule
 
 
 class ForeignTokens:
@@ -31,13 +31,16 @@ class ForeignTokens:
         self._accounts = accounts
         self._groups = groups
         self._issuers: dict[str, list[OidcIssuer | WorkloadIssuer]] = {}
+        self._terms: dict[str, frozenset[Hashable]] = {}
 
     def put_in_force(self, configuration: Configuration) -> None:
-        """Which issuers are trusted from now on."""
+        """Which issuers are trusted from now on, and for what: whoever was let in by something else is so no more."""
         self._issuers = {}
+        self._terms = {}
         for issuer in configuration.issuers:
             if isinstance(issuer, WorkloadIssuer) or (isinstance(issuer, OidcIssuer) and issuer.token_audience):
                 self._issuers.setdefault(issuer.issuer, []).append(issuer)
+                self._terms[issuer.name] = _terms_of(issuer)
 
     def find(self, token: bytes, now: float) -> Actor | None:
         text = token.decode("latin-1")
@@ -69,7 +72,7 @@ class ForeignTokens:
                 continue  # what is cached decides
 
     def again(self, actor: Actor) -> Actor | None:
-        if actor.issuer is None or all(issuer.name != actor.issuer for issuer in self._trusted()):
+        if actor.issuer is None or actor.let_in_by not in self._terms.get(actor.issuer, ()):
             return None
         if actor.user_id is None:
             return None if self._is_disabled(actor.name) else actor
@@ -96,6 +99,7 @@ class ForeignTokens:
                 connections=None if service.connections is None else frozenset(service.connections),
                 bound_to=service.bound_to,
                 issuer=issuer.name,
+                let_in_by=_terms_with(issuer, service.rule),
             )
         found = user_of(token, keys, issuer, now)
         user = self._people.of_subject(issuer.name, found.subject)
@@ -110,6 +114,8 @@ class ForeignTokens:
             user_id=user.id,
             bound_to=found.bound_to,
             issuer=issuer.name,
+            let_in_by=_terms_of_people(issuer),
+            issued_at=found.issued_at,
         )
 
     def _is_disabled(self, service: str) -> bool:
@@ -123,5 +129,18 @@ class ForeignTokens:
             return []
         return self._issuers.get(claimed, []) if claimed is not None else []
 
-    def _trusted(self) -> Iterable[OidcIssuer | WorkloadIssuer]:
-        return (issuer for issuers in self._issuers.values() for issuer in issuers)
+
+def _terms_of(issuer: OidcIssuer | WorkloadIssuer) -> frozenset[Hashable]:
+    """All that tokens of this issuer may be let in by."""
+    if isinstance(issuer, WorkloadIssuer):
+        return frozenset(_terms_with(issuer, rule) for rule in issuer.accepts)
+    return frozenset({_terms_of_people(issuer)})
+
+
+def _terms_with(issuer: WorkloadIssuer, rule: WorkloadRule) -> Hashable:
+    """What holds for everybody, and one entry of `accepts`: others come and go without those whom it lets in."""
+    return replace(issuer, accepts=()), rule
+
+
+def _terms_of_people(issuer: OidcIssuer) -> Hashable:
+    return issuer.issuer, issuer.token_audience, issuer.client_id, issuer.preset, issuer.algorithms

@@ -25,7 +25,8 @@ _MACHINE_MARKS = {"gty": "client-credentials", "idtyp": "app"}
 
 @dataclass(frozen=True, slots=True)
 class ForeignUser:
-    """A person by somebody else's token. `client` is the application the token was given to, as far as it says."""
+    """A person by somebody else's token. `client` is the application the token was given to, as far as it says.
+    `issued_at` 0: it does not say."""
 
     subject: str
     expires_at: float
@@ -33,6 +34,7 @@ class ForeignUser:
     bound_to: str | None
     client: str | None
     jti: str | None
+    issued_at: float = 0.0
 
 
 def user_of(token: str, keys: KeyBook, issuer: OidcIssuer, now: float) -> ForeignUser:
@@ -52,7 +54,9 @@ def user_of(token: str, keys: KeyBook, issuer: OidcIssuer, now: float) -> Foreig
     client = next((text for name in _CLIENT_CLAIMS if (text := text_of(claims, name)) is not None), None)
     if client == subject or any(claims.get(name) == value for name, value in _MACHINE_MARKS.items()):
         raise JwtError("machine_token")
-    return ForeignUser(subject, times.expires_at, claims, bound_to(claims), client, text_of(claims, "jti"))
+    return ForeignUser(
+        subject, times.expires_at, claims, bound_to(claims), client, text_of(claims, "jti"), times.issued_at or 0.0
+    )
 
 
 def says_other_kind(claims: Mapping[str, object], kinds: Mapping[str, frozenset[str]]) -> bool:

@@ -32,7 +32,7 @@ _SUBJECT_MAX = 2048
 
 @dataclass(frozen=True, slots=True)
 class WorkloadIdentity:
-    """`expires_at` is the token's own end. `connections` and `bound_to` as in `Actor`."""
+    """`expires_at` is the token's own end. `connections` and `bound_to` as in `Actor`. `rule` is the one that held."""
 
     service: str
     groups: frozenset[str]
@@ -41,6 +41,7 @@ class WorkloadIdentity:
     expires_at: float
     jti: str | None
     bound_to: str | None
+    rule: WorkloadRule
 
 
 def workload_of(token: str, keys: KeyBook, issuer: WorkloadIssuer, now: float) -> WorkloadIdentity:
@@ -68,6 +69,7 @@ def service_of(issuer: WorkloadIssuer, claims: Mapping[str, object], now: float)
         expires_at=times.expires_at,
         jti=text_of(claims, "jti"),
         bound_to=bound_to(claims),
+        rule=rule,
     )
 
 

@@ -1,5 +1,6 @@
 """Who asks."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,10 +16,13 @@ class Actor:
     """A person, a service account, or a person's agent (then `name` is the person and `agent` the tool instance).
 
     `connections` names the only connections the token may use; `None` leaves that to the rules.
-    `expires_at` is seconds since the epoch. `user_id` is the signed-in person's, None where a token was made by hand or by
-    an issuer. `bound_to` is what the sender must prove to hold: `jkt:` and the thumbprint of a DPoP key (RFC 9449), or
-    `x5t:` and that of a client certificate (RFC 8705). `issuer` is the name of the issuer that signed the token, None for
-    one made here.
+    `expires_at` is seconds since the epoch. `user_id` is the signed-in person's, None where a token was made by hand or
+    by an issuer. `bound_to` is what the sender must prove to hold: `jkt:` and the thumbprint of a DPoP key (RFC 9449),
+    or `x5t:` and that of a client certificate (RFC 8705).
+
+    `issuer` is the name of the issuer that signed the token, None for one made here. Of a foreign one, `let_in_by` is
+    what of the configuration has it taken, equal as long as that stands; `issued_at` is when a person's was made, 0
+    where it does not say.
     """
 
     kind: ActorKind
@@ -31,6 +35,8 @@ class Actor:
     user_id: str | None = None
     bound_to: str | None = None
     issuer: str | None = None
+    let_in_by: Hashable = None
+    issued_at: float = 0.0
 
     @property
     def is_foreign(self) -> bool:
