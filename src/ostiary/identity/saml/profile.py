@@ -1,5 +1,6 @@
 """From an assertion to somebody: what they are called, and the attributes their groups are made from."""
 
+from ostiary.identity.profiles import is_visible_line
 from ostiary.identity.saml import names
 from ostiary.identity.saml.assertion import Assertion
 from ostiary.identity.saml.refusals import refusal
@@ -29,13 +30,15 @@ def profile_of(issuer: SamlIssuer, assertion: Assertion, wanted_attributes: froz
     """Attributes are looked for by Name, then by FriendlyName; `claims` has the wanted ones and the groups.
 
     The subject is the NameID with its format, so that the same text of two kinds is two people. A transient NameID
-    names nobody: then it is the user attribute. Raises `SignInRefusedError`.
+    names nobody: then it is the user attribute. Their name is the user attribute or the NameID when it is one visible
+    line of at most 200 characters without a colon; otherwise it is made of issuer and subject. Raises
+    `SignInRefusedError`.
     """
-    name = assertion.name_id if issuer.user_attribute is None else _one_value(assertion, issuer.user_attribute)
+    said = assertion.name_id if issuer.user_attribute is None else _one_value(assertion, issuer.user_attribute)
     if assertion.name_id_format == names.TRANSIENT:
         if issuer.user_attribute is None:
             raise refusal("transient_name")
-        subject = f"attribute {issuer.user_attribute} {name}"
+        subject = f"attribute {issuer.user_attribute} {said}"
     else:
         subject = f"{_SHORT_FORMATS.get(assertion.name_id_format, assertion.name_id_format)} {assertion.name_id}"
     overage = bool(assertion.values_of(GROUPS_OVERAGE))
@@ -46,12 +49,22 @@ def profile_of(issuer: SamlIssuer, assertion: Assertion, wanted_attributes: froz
     return Profile(
         issuer=issuer.name,
         subject=subject,
-        name=name,
+        name=_name(issuer, said, subject),
         display_name=_display_name(assertion),
         email=_email(issuer, assertion),
         claims={attribute: values for attribute, values in found.items() if values},
         groups_missing="The identity provider sends a link in place of so many groups." if overage else "",
     )
+
+
+def _name(issuer: SamlIssuer, said: str, subject: str) -> str:
+    # A colon is in the names we make; nobody may choose one that is made for somebody else.
+    if is_visible_line(said) and ":" not in said:
+        return said
+    made = f"{issuer.name}:{subject}"
+    if not is_visible_line(made):
+        raise refusal("name_unusable")
+    return made
 
 
 def _one_value(assertion: Assertion, attribute: str) -> str:

@@ -42,6 +42,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "authn_statement": "The assertion does not say that, when and how somebody signed in.",
         "session_over": "The provider's session is over.",
         "transient_name": "The NameID changes with each sign-in and no attribute is set to name people by.",
+        "name_unusable": "Neither what names people nor the NameID is one visible line of at most 200 characters.",
         "user_attribute": "The attribute that names people is missing, empty, or has several values.",
     }
 )

@@ -81,6 +81,28 @@ def test_no_name_that_cannot_be_written_down(value: str) -> None:
         profile_of(replace(ISSUER, user_attribute="uid"), replace(ANN, attributes=strange), frozenset())
 
 
+@pytest.mark.parametrize("value", ["company:email ben@example.com", ":", "x" * 201, "a\u0301"])
+def test_a_name_that_is_made_or_unclear_is_not_taken_from_an_attribute(value: str) -> None:
+    strange: dict[str, Any] = {"urn:oid:1": (value,)}
+    found = profile_of(replace(ISSUER, user_attribute="uid"), replace(ANN, attributes=strange), frozenset())
+    assert (found.name, found.subject) == ("company:email ann@example.com", "email ann@example.com")
+
+
+@pytest.mark.parametrize("value", ["company:email ben@example.com", "corp:u-1", "urn:x:y"])
+def test_nor_as_the_name_id_itself(value: str) -> None:
+    found = profile_of(ISSUER, replace(ANN, name_id=value, name_id_format=idp.PERSISTENT), frozenset())
+    assert (found.name, found.subject) == (f"company:persistent {value}", f"persistent {value}")
+    passing = replace(ANN, name_id="_random", name_id_format=idp.TRANSIENT, attributes={"urn:oid:1": (value,)})
+    found = profile_of(replace(ISSUER, user_attribute="uid"), passing, frozenset())
+    assert (found.name, found.subject) == (f"company:attribute uid {value}", f"attribute uid {value}")
+
+
+def test_who_can_be_called_nothing_does_not_come_in() -> None:
+    with pytest.raises(SignInRefusedError) as caught:
+        profile_of(ISSUER, replace(ANN, name_id="x" * 201), frozenset())
+    assert caught.value.reason == "name_unusable"
+
+
 def test_too_many_groups_are_none() -> None:
     cut_off = replace(ANN, attributes={**ANN.attributes, GROUPS_OVERAGE: ("https://graph.example/groups",)})
     found = profile_of(ISSUER, cut_off, frozenset({"department", "groups"}))
