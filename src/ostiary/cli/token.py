@@ -123,13 +123,14 @@ def list_tokens(invocation: Invocation) -> None:
         print("No token yet. Make one: ostiary token create --actor NAME")
         return
     print_table(
-        ["ID", "ACTOR", "KIND", "AGENT", "GROUPS", "CONNECTIONS", "EXPIRES", "LAST USED", "STATE"],
+        ["ID", "ACTOR", "KIND", "AGENT", "SCOPE", "GROUPS", "CONNECTIONS", "EXPIRES", "LAST USED", "STATE"],
         [
             [
                 row["id"],
                 row["actor"],
                 row["kind"],
                 row["agent"],
+                row["scope"],
                 ",".join(row["groups"]),
                 "all" if row["connections"] is None else ",".join(row["connections"]),
                 moment(row["expires_at"]),

@@ -30,6 +30,10 @@ ACCOUNT = {
     "disabled_at": None,
 }  # fmt: skip
 KEY = {"id": "tok_1", "created_at": TIME, "expires_at": TIME, "last_used_at": None, "revoked_at": None}
+TOKEN = {
+    **KEY, "actor": "okta", "kind": "service", "agent": None, "groups": [], "connections": None, "scope": "scim",
+    "created_at": TIME, "created_by": "root", "network": "", "sign_in": None, "bound_to": None,
+}  # fmt: skip
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 ANSWERS: dict[str, Any] = {
     "GET /users": {"users": [ALICE, {**ALICE, "id": "us_2", "name": "bob", "active": False}], "after": None},
@@ -47,6 +51,7 @@ ANSWERS: dict[str, Any] = {
     "GET /service-accounts/ci/keys": {"keys": [KEY]},
     "DELETE /service-accounts/ci/keys/tok_1": {"id": "tok_1", "revoked": True},
     "POST /tokens": {"token": "ost_u1", "id": "tok_1", "expires_at": TIME, "unknown_connections": ["nowhere"]},
+    "GET /tokens": {"tokens": [TOKEN]},
     "POST /identity/examine": {
         "findings": [
             {"level": "ok", "sentence": "It answers.", "next": ""},
@@ -97,6 +102,7 @@ def there(console: StandIn, kept: KeptLogins) -> StandIn:
             {"scope": "scim", "actor": "okta", "ttl_s": 7_776_000.0},
             "ost_u1",
         ),
+        ("token list", "GET /tokens", None, "scim"),
         ("token create", "POST /tokens", {"kind": "user", "groups": []}, "ost_u1"),
         (
             "token create --actor a --agent cursor",
