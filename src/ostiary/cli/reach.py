@@ -21,17 +21,25 @@ _USUAL_PORTS = (":8421", ":8420")
 @dataclass(frozen=True, slots=True)
 class Reach:
     """`login` None means this machine's own server, which makes tokens for who runs it. `document` is the configuration
-    in force, None where it may not be seen."""
+    in force, None where it may not be seen; `known` are then the connections that there are for the person, by name and
+    kind, None where nobody says."""
 
     login: dict[str, Any] | None
     gateway: str
     document: dict[str, Any] | None
+    known: list[tuple[str, str]] | None = None
 
     def connections(self) -> list[tuple[str, str]] | None:
         """Name and kind of each; None when that is not known."""
         if self.document is None:
-            return None
+            return self.known
         return [(str(row["name"]), str(row.get("kind"))) for row in self.document.get("connections") or []]
+
+    @property
+    def knows_all(self) -> bool:
+        """Whether a connection that is not among them cannot be reached: rules may speak of a tool and not of its
+        person, who asks."""
+        return self.document is not None or (self.known is not None and not (self.login and self.login["agent"]))
 
     def groups_on(self, connection: str) -> list[str]:
         """The groups that rules on this connection let in or ask for: without one of them a token opens nothing."""
@@ -72,15 +80,17 @@ def reach_of(invocation: Invocation, agent: str | None, gateway: str | None) -> 
         # An unusual HOME is that of a server of its own: other consoles' sign-ins are no part of it.
         login = login_file.find(access.logins(), here if invocation.home_option else None, agent)
     is_here = login is None or login["console"] == here
-    document = _configuration(_local_api(invocation)) if is_here else None
+    document, known = _configuration(_local_api(invocation)) if is_here else None, None
     if login is not None and document is None:
-        document = _configuration(_remote_api(login["console"]))
+        server = _remote_api(login["console"])
+        document = _configuration(server)
+        known = _connections(server) if document is None else None
     url = gateway or (gateway_url(invocation.home) if is_here else "")
     if login is not None:
         url = url or login.get("gateway") or _usual_gateway(login["console"])
     if not url:
         raise CallerError("This console does not say where its gateway is.", "Give its address with --gateway URL.")
-    return Reach(login, url.rstrip("/"), document)
+    return Reach(login, url.rstrip("/"), document, known)
 
 
 def _local_api(invocation: Invocation) -> "Api":
@@ -116,3 +126,13 @@ def _configuration(server: "Api | None") -> dict[str, Any] | None:
 
     document: dict[str, Any] = yaml.safe_load(exported) or {}
     return document
+
+
+def _connections(server: "Api | None") -> list[tuple[str, str]] | None:
+    """For whoever may not see the configuration."""
+    if server is None:
+        return None
+    try:
+        return [(str(row["name"]), str(row["kind"])) for row in server.get("connections")["connections"]]
+    except (OstiaryError, KeyError, TypeError):
+        return None  # an older server does not say

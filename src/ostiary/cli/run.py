@@ -62,17 +62,18 @@ def run(
 
 
 def _chosen(reach: Reach, names: list[str]) -> list[tuple[str, str]]:
-    """Name and kind of the connections. Where they are not known, each kind of API has one of its own name."""
+    """Name and kind of the connections. Where they are not known, each kind of API has one of its own name, and the
+    gateway says what there is."""
     known = reach.connections()
     if known is None:
         return [(name, name) for name in names or KIND_VARIABLES]
     kinds = dict(known)
     missing = next((name for name in names if name not in kinds), None)
-    if missing is not None:
+    if missing is not None and reach.knows_all:
         raise CallerError(
             f"There is no connection {visible(missing)!r}.", f"There are: {visible(', '.join(kinds) or 'none')}."
         )
-    return [(name, kinds[name]) for name in names] if names else known
+    return [(name, kinds.get(name, name)) for name in names] if names else known
 
 
 def _place(reach: Reach, connection: str) -> Place:

@@ -121,6 +121,8 @@ def _connection_of_kind(reach: Reach, kind: str) -> tuple[str, str]:
         return kind, f"Which connections there are is not known; assuming one named {kind!r} (--connection NAME)."
     names = [name for name, its_kind in known if its_kind == kind]
     if not names:
+        if reach.document is None:
+            return kind, f"No connection of the kind {kind!r} is known to be there for you (--connection NAME)."
         return kind, f"There is no connection of the kind {kind!r} yet: add one with `ostiary apply -f FILE`."
     others = f" (others of this kind: {', '.join(names[1:])})" if names[1:] else ""
     return names[0], f"Through the connection {names[0]!r}{others}."

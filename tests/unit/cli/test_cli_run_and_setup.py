@@ -91,6 +91,52 @@ def test_only_the_connections_that_were_named(person: Path, signed_in: StandIn, 
     assert (code, "no connection 'nowhere'" in err) == (FAILED, True)
 
 
+@pytest.fixture
+def member(console: StandIn, kept: KeptLogins) -> StandIn:
+    """Signed in where the configuration is not for everybody."""
+    console.api["GET /api/v1/configuration"] = (403, {"code": "not_allowed", "detail": "Needs a permission."})
+    known = [{"name": "models", "kind": "openai"}, {"name": "weather-2", "kind": "http"}]
+    console.api["GET /api/v1/connections"] = (200, {"connections": known})
+    kept.write(a_login(console, gateway="https://gateway.example"))
+    return console
+
+
+def test_who_may_not_see_the_configuration_is_told_their_connections(
+    person: Path, member: StandIn, ostiary: Ostiary
+) -> None:
+    _, environment = shown(run_tool(person, "--", sys.executable, "-c", SHOW))
+    assert environment["OPENAI_BASE_URL"] == "https://gateway.example/models/v1"
+    assert environment["OSTIARY_URL_WEATHER_2"] == "https://gateway.example/weather-2"
+    assert "ANTHROPIC_BASE_URL" not in environment and "CURSOR_API_KEY" not in environment
+    code, _, err = ostiary("run", "--connection", "nowhere", "--", "true")
+    assert (code, "There are: models, weather-2" in err) == (FAILED, True)
+    assert "Through the connection 'models'" in ostiary("setup", "codex")[1]
+    assert "No connection of the kind 'anthropic' is known to be there for you" in ostiary("setup", "claude-code")[1]
+
+
+def test_a_tool_may_have_connections_that_its_person_has_not(person: Path, member: StandIn, kept: KeptLogins) -> None:
+    kept.write(
+        a_login(member, gateway="https://gateway.example"),
+        a_login(member, gateway="https://gateway.example", agent="claude@laptop"),
+    )
+    agent = ("--agent", "claude@laptop")
+    _, environment = shown(run_tool(person, *agent, "--", sys.executable, "-c", SHOW))
+    assert environment["OPENAI_BASE_URL"] == "https://gateway.example/models/v1"
+    _, environment = shown(run_tool(person, *agent, "--connection", "anthropic", sys.executable, "-c", SHOW))
+    assert environment["ANTHROPIC_BASE_URL"] == "https://gateway.example/anthropic"
+
+
+@pytest.mark.parametrize("answer", [(404, {"code": "not_found", "detail": "No such."}), (200, {}), (200, [1])])
+def test_where_nobody_says_connections_are_named_like_their_kinds(
+    person: Path, member: StandIn, answer: tuple[int, Any], ostiary: Ostiary
+) -> None:
+    member.api["GET /api/v1/connections"] = answer
+    _, environment = shown(run_tool(person, "--", sys.executable, "-c", SHOW))
+    assert environment["ANTHROPIC_BASE_URL"] == "https://gateway.example/anthropic"
+    assert environment["OPENAI_BASE_URL"] == "https://gateway.example/openai/v1"
+    assert "assuming one named 'openai'" in ostiary("setup", "codex")[1]
+
+
 def test_the_exit_code_and_the_signals_are_the_tools(person: Path, signed_in: StandIn) -> None:
     process = run_tool(person, "--", "sh", "-c", "exit 7")
     process.communicate(timeout=30)

@@ -34,5 +34,5 @@ class ConnectionService:
 
 def _known_to(caller: Caller, configuration: Configuration, everything: list[KnownConnection]) -> list[KnownConnection]:
     policy = Policy(configuration.rules)
-    people = [Actor(ActorKind.USER, name, caller.groups, "", 0.0) for name in sorted(caller.names)]
-    return [entry for entry in everything if any(policy.knows(person, entry.name) for person in people)]
+    person = Actor(ActorKind.USER, caller.label, caller.groups, "", 0.0)
+    return [entry for entry in everything if policy.knows(person, entry.name)]
