@@ -31,6 +31,8 @@ FILLERS = {
 @pytest.fixture
 def key(scene: Scene) -> str:
     """A key of the scene without the letter that fillers are made of, so that what must stay is known exactly."""
+    if "x" not in scene.key.lower():
+        return scene.key
     value = "crsr_" + "".join(scene.random.choices(ALPHABET.translate({ord("x"): None, ord("X"): None}), k=40))
     scene.rotate(value)
     return value
