@@ -200,7 +200,7 @@ class Application:
         )
         log = AdminLog(self._note, time.time)
         configuration = self._configuration = ConfigurationService(
-            store.configurations, self._kinds, self._changed, log
+            store.configurations, self._kinds, self._changed, log, store.secrets.has_value
         )
         identities = Identities()
         self._house = House(
@@ -247,7 +247,7 @@ class Application:
             tokens=reception.tokens,
             history=HistoryService(history, log),
             audit=AuditService(history),
-            approvals=ApprovalService(desk),
+            approvals=ApprovalService(desk, store.people, store.tokens),
             people=reception.people,
             service_accounts=reception.accounts,
             identity=reception.identity,

@@ -128,7 +128,9 @@ def control_room(home: Path) -> Iterator[Room]:
     desk = Desk(store.approvals, waiting_max=20, clock=lambda: NOW, note=log.append)
     room = Room(store, desk, None, log, local_owner(os.getuid()), RootKey(b"k" * 32))  # type: ignore[arg-type]
     admin = AdminLog(log.append, lambda: NOW)
-    configuration = ConfigurationService(store.configurations, KINDS, room.changed, admin)
+    configuration = ConfigurationService(
+        store.configurations, KINDS, room.changed, admin, store.secrets.has_value
+    )
     reception = open_reception(
         Settings(home=home),
         store,
@@ -151,7 +153,7 @@ def control_room(home: Path) -> Iterator[Room]:
         tokens=reception.tokens,
         history=HistoryService(MemoryHistory(), admin),
         audit=AuditService(log),
-        approvals=ApprovalService(desk),
+        approvals=ApprovalService(desk, store.people, store.tokens),
         people=reception.people,
         service_accounts=reception.accounts,
         identity=reception.identity,

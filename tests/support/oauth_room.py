@@ -203,7 +203,7 @@ def oauth_room(home: Path) -> Iterator[OAuthRoom]:
     held = HeldTokens(sign_ins, lambda _, value: value, lambda _, sealed: sealed)
     token_service = TokenService(
         tokens,
-        ConfigurationService(Configurations(database), KINDS, changed, admin),
+        ConfigurationService(Configurations(database), KINDS, changed, admin, lambda _name: False),
         desk,
         ttl_s=43_200,
         ttl_max_s=30 * 86_400,

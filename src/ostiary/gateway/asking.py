@@ -108,6 +108,8 @@ class Asking:
                     exchange=exchange.id,
                     actor_kind=actor.kind,
                     reason_required=ask.terms.reason_required,
+                    user_id=actor.user_id,
+                    token_id=actor.token_id,
                 )
             )
         except RefusedError as error:

@@ -17,6 +17,8 @@ def actor_fields(actor: Actor) -> Entry:
     fields: Entry = {"kind": actor.kind.value, "name": actor.name, "token": actor.token_id}
     if actor.agent is not None:
         fields["agent"] = actor.agent
+    if actor.user_id is not None:
+        fields["user"] = actor.user_id
     return fields
 
 

@@ -20,7 +20,8 @@ class Approval:
     """One asking. Times are seconds since the epoch; `fingerprint` is the SHA-256 (hex) of the exact request.
 
     `expires_at` bounds both the answer and the use of the grant. `preview` is the canonical request as the
-    approver sees it, with odd characters escaped and secret fields removed.
+    approver sees it, with odd characters escaped and secret fields removed. `user_id` and `token_id` say who asked,
+    beyond the name; None in those of earlier versions.
     """
 
     id: str
@@ -43,3 +44,5 @@ class Approval:
     decided_by: str | None = None
     decided_at: float | None = None
     reason: str | None = None
+    user_id: str | None = None
+    token_id: str | None = None

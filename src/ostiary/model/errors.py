@@ -40,8 +40,11 @@ class SignInRefusedError(RefusedError):
     code = "sign_in_refused"
 
     def __init__(self, reason: str, sentence: str = "", next_step: str = "") -> None:
-        super().__init__(sentence or "The sign-in was not accepted.", next_step or "Start it again; if it fails again, ask"
-                         " whoever runs this installation: its audit log says why.")
+        super().__init__(
+            sentence or "The sign-in was not accepted.",
+            next_step
+            or "Start it again; if it fails again, ask whoever runs this installation: its audit log says why.",
+        )
         self.reason = reason
 
 

@@ -1,4 +1,4 @@
-"""What somebody may do in the console, over the API and with the command line. What tools may send is the rules' matter."""
+"""What somebody may do in the console, over the API and with the command line. What tools may send, rules say."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,6 +8,11 @@ class Permission(StrEnum):
     STATUS_READ = "status.read"
     CONFIGURATION_READ = "configuration.read"
     CONFIGURATION_APPLY = "configuration.apply"
+    """What decides over people or over where secrets and texts go takes one of the next two as well."""
+    IDENTITY_APPLY = "identity.apply"
+    """Issuers, groups, roles, their assignments, SCIM: whoever may change them may become anybody."""
+    DESTINATIONS_APPLY = "destinations.apply"
+    """A new place that a secret, or what people write, is sent to."""
     SECRETS_READ = "secrets.read"
     """Names, places and versions; there is no permission to read a value."""
     SECRETS_SET = "secrets.set"
@@ -28,6 +33,8 @@ class Permission(StrEnum):
 STEP_UP = frozenset(
     {
         Permission.CONFIGURATION_APPLY,
+        Permission.IDENTITY_APPLY,
+        Permission.DESTINATIONS_APPLY,
         Permission.SECRETS_SET,
         Permission.TOKENS_CREATE,
         Permission.RECORDINGS_READ,
@@ -44,12 +51,19 @@ _READS = frozenset(permission for permission in Permission if permission.value.e
 
 BUILT_IN_ROLES: dict[str, frozenset[Permission]] = {
     "owner": frozenset(Permission),
-    "admin": frozenset(Permission) - {Permission.RECORDINGS_READ, Permission.APPROVALS_DECIDE},
+    "admin": frozenset(Permission)
+    - {
+        Permission.RECORDINGS_READ,
+        Permission.APPROVALS_DECIDE,
+        Permission.IDENTITY_APPLY,
+        Permission.DESTINATIONS_APPLY,
+    },
     "approver": OWN | {Permission.APPROVALS_READ, Permission.APPROVALS_DECIDE, Permission.CONFIGURATION_READ},
     "auditor": OWN | _READS,
     "member": OWN,
 }
-"""An admin runs the installation; that does not include seeing what people wrote, or agreeing to it."""
+"""An admin runs the installation; that does not include seeing what people wrote, agreeing to it, deciding who may, or
+sending secrets elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,11 @@ class Origin(StrEnum):
 class User:
     """A person. `name` is what rules and the audit log call them, unique by `name_key`. At an identity provider
     they are (`issuer`, `subject`), nothing else; both are None until somebody provisioned by SCIM signs in.
+    `issuer_identifier` is the provider that `issuer` stood for then: an OpenID issuer's URL, or `saml ` and an entity
+    ID; None for people of earlier versions until they sign in again.
 
-    `claims` is what the provider said at last, only what groups are made from: claim → values.
+    `claims` is what the provider said at last, only what groups are made from: claim → values. Tokens that their issuer
+    made at or before `not_before` open nothing.
     Times are seconds since the epoch. `version` counts changes.
     """
 
@@ -43,12 +46,14 @@ class User:
     claims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     seen_at: float | None = None
     version: int = 1
+    issuer_identifier: str | None = None
+    not_before: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What an identity provider says of somebody who just proved to be them. `groups_missing` is why their groups are not
-    known whole, empty when they are: then they have none (least privilege)."""
+    """What an identity provider says of somebody who just proved to be them. `groups_missing` is why their groups are
+    not known whole, empty when they are: then they have none (least privilege). `issuer_identifier` as in `User`."""
 
     issuer: str
     subject: str
@@ -57,6 +62,7 @@ class Profile:
     email: str | None = None
     claims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     groups_missing: str = ""
+    issuer_identifier: str | None = None
 
 
 class SignInKind(StrEnum):

@@ -9,7 +9,7 @@ from ostiary.model.operation import Class, Operation
 from ostiary.model.rule import ApprovalTerms, Effect, Rule
 from ostiary.policy import explanation
 from ostiary.policy.patterns import CLASS_PREFIX, glob_matches, split_patterns
-from ostiary.policy.who import Key, keys_of_actor, keys_of_who
+from ostiary.policy.who import Key, keys_of_actor, keys_of_who, uses_one_of
 
 REMEMBERED_CONNECTIONS_MAX = 4096
 
@@ -71,6 +71,11 @@ class _ConnectionRules:
 
     def about(self, actor: Actor) -> Iterator[_CompiledRule]:
         """Those that speak of the actor; one may come several times."""
+        for entry in self._meaning(actor):
+            if uses_one_of(entry.rule.who.agents, actor):
+                yield entry
+
+    def _meaning(self, actor: Actor) -> Iterator[_CompiledRule]:
         yield from self.of_everybody
         for key in keys_of_actor(actor):
             yield from self.by_key.get(key, ())

@@ -103,6 +103,7 @@ def test_the_contracts_file_is_understood() -> None:
         ("auth: none", "headers: {x_a: x}", 10, "not a header name"),
         ("auth: none", 'headers: {x-a: "a\\r\\nb"}', 10, "visible ASCII"),
         ("allow_private: true, ", "", 10, "allow_private: true"),
+        ("{name: reads, who: {groups: [engineering]}", "{name: reads, who: {agents: [bot]}", 12, "Everybody may give"),
         ("version: 1\n", "version: 1\nversion: 1\n", 2, "stands twice"),
         ("  - {name: reads", "  - {name: [reads", 12, "not readable as YAML"),
     ],
@@ -308,6 +309,12 @@ OPERATIONS = st.sampled_from(["class:read", "class:spend", "*", "g*", "get"])
 
 
 @st.composite
+def whos(draw: st.DrawFn, names: st.SearchStrategy[frozenset[str]], label_alone: bool) -> Who:
+    who = Who(groups=draw(names), users=draw(names), services=draw(names), agents=draw(names))
+    return who if label_alone or who.groups or who.users or who.services else Who()
+
+
+@st.composite
 def rules(draw: st.DrawFn) -> Rule:
     effect = draw(st.sampled_from(Effect))
     names = st.frozensets(VISIBLE, max_size=2)
@@ -315,7 +322,7 @@ def rules(draw: st.DrawFn) -> Rule:
     return Rule(
         name=draw(VISIBLE),
         effect=effect,
-        who=Who(groups=draw(names), users=draw(names), services=draw(names), agents=draw(names)),
+        who=draw(whos(names, label_alone=effect is Effect.DENY)),
         on=tuple(draw(st.lists(ON, max_size=2, unique=True))),
         operations=tuple(draw(st.lists(OPERATIONS, max_size=2, unique=True))),
         message=draw(st.one_of(st.just(""), VISIBLE)),

@@ -291,7 +291,9 @@ VISIBLE = st.one_of(
     st.sampled_from(["yes", "null", "123", "1e3", "2024-01-01", "0x1", "- a", "a: b", "#ab", "'''", '"ab', "日本語"]),
 )
 MANY = st.sampled_from([frozenset(), frozenset({"yes"}), frozenset({"1e3", "a: b"})])
-WHO = st.one_of(st.just(Who()), st.builds(Who, groups=MANY, users=MANY, services=MANY, agents=MANY))
+WHO = st.one_of(st.just(Who()), st.builds(Who, groups=MANY, users=MANY, services=MANY, agents=MANY)).filter(
+    lambda who: who == Who() or bool(who.groups or who.users or who.services)
+)
 ON = st.lists(st.sampled_from(["**", "zz*", "no*", "on*", "1*"]), max_size=2, unique=True).map(tuple)
 PATTERN = st.sampled_from(["ACME-[0-9]{8}", r"[a-f0-9]{32}", "'on': #", "(?i)x y z", r"a\n\x00b", "yes", "1234"])
 

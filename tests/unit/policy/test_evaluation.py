@@ -109,6 +109,11 @@ def test_a_deny_of_everything_names_itself_for_an_unknown_operation_too() -> Non
         (Who(agents=frozenset({"cursor@laptop"})), actor(kind=ActorKind.AGENT, agent="cursor@laptop"), True),
         (Who(agents=frozenset({"cursor@laptop"})), actor(agent="cursor@laptop"), False),
         (Who(groups=frozenset({"none"}), users=frozenset({"anna"})), actor(), True),
+        (Who(users=frozenset({"anna"}), agents=frozenset({"bot"})), actor(kind=ActorKind.AGENT, agent="bot"), True),
+        (Who(users=frozenset({"anna"}), agents=frozenset({"bot"})), actor(kind=ActorKind.AGENT, agent="other"), False),
+        (Who(users=frozenset({"anna"}), agents=frozenset({"bot"})), actor(), False),
+        (Who(users=frozenset({"bob"}), agents=frozenset({"bot"})), actor(kind=ActorKind.AGENT, agent="bot"), False),
+        (Who(groups=frozenset({"eng"}), agents=frozenset({"bot"})), actor(kind=ActorKind.AGENT, agent="bot"), False),
     ],
 )
 def test_whom_a_rule_speaks_of(who: Who, asker: Actor, matches: bool) -> None:

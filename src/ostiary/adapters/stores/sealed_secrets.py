@@ -18,6 +18,10 @@ class SealedSecrets:
             )
         ]
 
+    def has_value(self, name: str) -> bool:
+        """Whether there ever was one; a replaced one counts."""
+        return self._database.row("SELECT 1 FROM sealed_secrets WHERE name = ? LIMIT 1", (name,)) is not None
+
     def put_sealed_secret(self, name: str, version: int, sealed: bytes, at: float) -> None:
         """Make this the current version; those before it count as replaced from `at` on.
         Raises `StorageUnavailableError` when `version` exists already."""

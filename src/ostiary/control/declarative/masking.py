@@ -119,7 +119,7 @@ def read_masking_rule(value: Value, services: Sequence[DetectorService] = ()) ->
         fields=_read_fields(members["fields"]) if "fields" in members else (),
         ignore_case=ignore_case,
         on=names(members["on"], "on") if "on" in members else (),
-        who=read_who(members["who"]) if "who" in members else Who(),
+        who=read_who(members["who"], label_alone=True) if "who" in members else Who(),
         exemptions=(
             tuple(_read_exception(item) for item in _entries(members["exceptions"], "exceptions"))
             if "exceptions" in members
@@ -210,7 +210,7 @@ def _read_exception(value: Value) -> Exemption:
         reason=plain_text(members["reason"], "reason", 500),
         expires_at=_read_expiry(members["expires"]),
         matching=_read_pattern(members["matching"], "matching") if "matching" in members else None,
-        who=read_who(members["who"]) if "who" in members else Who(),
+        who=read_who(members["who"], label_alone=False) if "who" in members else Who(),
         on=names(members["on"], "on") if "on" in members else (),
     )
 

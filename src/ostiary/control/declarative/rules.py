@@ -30,7 +30,7 @@ def read_rule(value: Value) -> Rule:
     return Rule(
         name=plain_text(members["name"], "the name of a rule", 100),
         effect=effect,
-        who=read_who(members["who"]) if "who" in members else Who(),
+        who=read_who(members["who"], label_alone=effect is Effect.DENY) if "who" in members else Who(),
         on=names(members["on"], "on") if "on" in members else (),
         operations=_read_operations(operations) if operations is not None else (),
         message=(plain_text(members["message"], "message", MESSAGE_MAX_CHARACTERS) if "message" in members else ""),
@@ -38,11 +38,17 @@ def read_rule(value: Value) -> Rule:
     )
 
 
-def read_who(value: Value) -> Who:
+def read_who(value: Value, *, label_alone: bool) -> Who:
+    """`label_alone`: whether it may name agents and nobody else, which is enough to take something away."""
     members = value.mapping("who", _WHO_KEYS)
     if not members:
         value.fail("'who' is empty.", "Leave it out to speak of everybody.")
     lists = {key: frozenset(names(listed, f"who.{key}")) for key, listed in members.items()}
+    if lists.keys() == {"agents"} and not label_alone:
+        members["agents"].fail(
+            "Everybody may give their agent this label, so it gives nobody anything.",
+            "Name groups or users beside it: those who use this agent are then meant.",
+        )
     return Who(**lists)
 
 

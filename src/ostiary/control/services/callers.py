@@ -26,7 +26,9 @@ class Callers:
         return Caller(
             label=user.name,
             permissions=permissions_of(user, groups, configuration.roles, configuration.assignments),
-            names=frozenset({user.name, user.email or user.name}),
+            names=frozenset({user.name}),
+            aliases=frozenset({user.name, user.email or user.name}),
+            known_since=user.created_at,
             is_fresh=sign_in is not None and self._is_fresh(sign_in, configuration.sign_in.step_up_s),
             user_id=user.id,
             sign_in=None if sign_in is None else sign_in.id,

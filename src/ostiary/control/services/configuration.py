@@ -1,14 +1,16 @@
 """The configuration in force: shown, compared with a file, and replaced all at once or not at all."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from ostiary.control.caller import Caller, Permission
 from ostiary.control.declarative import Change, merge, notes, parse, plan, render
+from ostiary.control.declarative.destinations import PEOPLE_KINDS, new_destinations
 from ostiary.control.ports import Changed, ConfigurationStore
 from ostiary.control.services.admin_log import AdminLog
 from ostiary.model.configuration import Configuration, SecretReference
+from ostiary.model.errors import RefusedError
 from ostiary.protocols.kinds import Kind
 
 DETAIL_CHANGES_MAX = 200
@@ -33,8 +35,17 @@ class Planned:
 
 
 class ConfigurationService:
-    def __init__(self, store: ConfigurationStore, kinds: Mapping[str, Kind], changed: Changed, log: AdminLog) -> None:
+    def __init__(
+        self,
+        store: ConfigurationStore,
+        kinds: Mapping[str, Kind],
+        changed: Changed,
+        log: AdminLog,
+        has_value: Callable[[str], bool],
+    ) -> None:
+        """`has_value` says whether a stored secret has a value."""
         self._store = store
+        self._has_value = has_value
         self._kinds = kinds
         self._changed = changed
         self._log = log
@@ -76,6 +87,7 @@ class ConfigurationService:
         async with self._applying:
             changes, wanted, version = await asyncio.to_thread(self._compare, yaml, filename, prune)
             if changes:
+                await asyncio.to_thread(self._check_reach, caller, changes, wanted)
                 version = await self._put_in_force(caller, wanted, filename)
                 self._log.write(
                     "admin.configuration.apply",
@@ -91,6 +103,21 @@ class ConfigurationService:
                     },
                 )
             return Planned(changes, version, notes(wanted, self._log.now()))
+
+    def _check_reach(self, caller: Caller, changes: tuple[Change, ...], wanted: Configuration) -> None:
+        """Whether the caller may make these changes and not only some. Raises `RefusedError`."""
+        people = [f"{change.kind} {change.name}" for change in changes if change.kind in PEOPLE_KINDS]
+        if people and not caller.may(Permission.IDENTITY_APPLY):
+            raise RefusedError(
+                f"Changing {people[0]} needs the permission '{Permission.IDENTITY_APPLY}'.",
+                "Leave out groups and identity, or ask an owner of this installation.",
+            )
+        if not caller.may(Permission.DESTINATIONS_APPLY):
+            for sentence in new_destinations(self.current(), wanted, self._has_value):
+                raise RefusedError(
+                    f"{sentence} That needs the permission '{Permission.DESTINATIONS_APPLY}'.",
+                    "Ask an owner of this installation, or use a new secret that is not set yet.",
+                )
 
     async def declare_stored_secret(self, caller: Caller, name: str) -> None:
         """Make `name` a stored secret of the configuration, unless it is a secret already."""

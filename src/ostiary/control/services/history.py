@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from ostiary.control.caller import Caller, Permission
@@ -70,4 +71,8 @@ def _may_see(caller: Caller, exchange: Mapping[str, Any]) -> bool:
     if caller.may(Permission.SESSIONS_READ):
         return True
     actor = exchange.get("actor")
-    return isinstance(actor, Mapping) and caller.is_own(str(actor.get("kind")), str(actor.get("name")))
+    if not isinstance(actor, Mapping):
+        return False
+    user_id = None if actor.get("user") is None else str(actor["user"])
+    at = datetime.fromisoformat(str(exchange.get("time", "1970-01-01T00:00:00Z"))).timestamp()
+    return caller.is_own(str(actor.get("kind")), str(actor.get("name")), user_id, at)

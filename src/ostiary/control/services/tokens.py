@@ -139,7 +139,7 @@ class TokenService:
     async def _create_scim(
         self, caller: Caller, actor: str | None, ttl_s: float | None, unfitting: Sequence[object]
     ) -> NewToken:
-        caller.require(Permission.PEOPLE_MANAGE)
+        caller.require(Permission.IDENTITY_APPLY)  # what it provisions may have any group, and any role with it
         if any(unfitting):
             raise CallerError("A token for SCIM has no groups, connections, agent or certificate.")
         name = actor or "scim"
