@@ -12,8 +12,8 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Which actors a rule speaks of; all empty means everybody. A match on any one list of groups, users and services is
-    a match; `agents` then narrows it to those who use one of these, since people choose their agents' labels."""
+    """Which actors a rule speaks of; all empty means everybody. A match on any one list of groups, users and services
+    is a match; `agents` then narrows it to those who use one of these, since people choose their agents' labels."""
 
     groups: frozenset[str] = field(default_factory=frozenset)
     users: frozenset[str] = field(default_factory=frozenset)

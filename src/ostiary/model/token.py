@@ -16,8 +16,8 @@ class TokenScope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """Times are seconds since the epoch; `network` is where it was last used from. `sign_in` is the id of the sign-in it
-    lives and ends with."""
+    """Times are seconds since the epoch; `network` is where it was last used from. `sign_in` is the id of the sign-in
+    it lives and ends with."""
 
     actor: Actor
     created_at: float

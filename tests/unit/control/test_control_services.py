@@ -249,7 +249,7 @@ async def test_every_use_case_refuses_a_caller_without_permission(
             await result
 
     # What is somebody else's is not there at all.
-    with pytest.raises((RefusedError, NotFoundError), match="permission|no such person|no such sign-in"):
+    with pytest.raises((RefusedError, NotFoundError), match=r"permission|no such person|no such sign-in"):
         await call()
     assert room.log.rows == []
 

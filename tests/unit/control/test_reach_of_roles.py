@@ -1,4 +1,4 @@
-"""What no role reaches by another way: one's own approval, another's identity, a secret sent elsewhere, others' doings."""
+"""What no role reaches by another way: one's own approval, another's identity, a secret elsewhere, others' doings."""
 
 from dataclasses import replace
 from typing import Any
@@ -64,8 +64,7 @@ async def test_an_admin_does_not_decide_who_is_who(room: Room, identity: str) ->
         FILE.replace("kind: cursor, secret: key", "kind: cursor, secret: key, upstream: https://evil.example"),
         FILE.replace("kind: cursor, secret: key", "kind: cursor, secret: key, upstream: https://api.cursor.com:8443"),
         "version: 1\nconnections: [{name: e, kind: http, upstream: https://evil.example, secret: key, auth: bearer}]\n",
-        "version: 1\nconnections: [{name: e, kind: http, upstream: https://evil.example,"
-        " auth: [{header: x-key, secret: key}]}]\n",
+        "version: 1\nconnections: [{name: e, kind: http, upstream: https://e.example, auth: {header: k, secret: key}}]\n",
         "version: 1\nsecrets: [{name: file, from: {file: /root/.ssh/id_ed25519}}]\n",
         "version: 1\nsecrets: [{name: variable, from: {env: OSTIARY_ROOT_KEY}}]\n",
         "version: 1\nsecrets: [{name: key, from: {env: HOME}}]\n",
@@ -83,9 +82,11 @@ async def test_an_admin_sends_no_secret_and_no_text_elsewhere(room: Room, docume
 async def test_a_value_that_was_forgotten_and_declared_again_stays_where_it_was(room: Room) -> None:
     await furnished(room)
     await room.services.configuration.apply(room.owner, "version: 1\n", "o.yaml", True)
-    evil = "version: 1\nsecrets: [{name: key, from: {stored: true}}]\n" + (
-        "connections: [{name: e, kind: http, upstream: https://evil.example, secret: key, auth: bearer}]\n"
-    )
+    evil = """\
+version: 1
+secrets: [{name: key, from: {stored: true}}]
+connections: [{name: e, kind: http, upstream: https://evil.example, secret: key, auth: bearer}]
+"""
     with pytest.raises(RefusedError, match=r"destinations\.apply"):
         await apply(room, ADMIN, evil)
 
