@@ -2,15 +2,18 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeGuard
+
+import re2
 
 from ostiary.identity.claims import VALUE_MAX, VALUES_MAX, lookup, must_text, texts_of
 from ostiary.identity.jwt import JwtError
 from ostiary.identity.presets import PRESETS
 from ostiary.model.issuer import GroupsFrom, OidcIssuer
-from ostiary.model.person import Profile
+from ostiary.model.person import Profile, name_key
 
 NAME_MAX = 200
 """Characters."""
@@ -33,8 +36,8 @@ def profile_of(
     """`wanted_claims` are kept, nothing else. What the ID token says goes before what userinfo does.
 
     A person is (issuer, `sub`). Their name is the issuer's `user_claim` when it is one visible line of at most 200
-    characters without a colon, and for `email` when it is verified; otherwise it is made of issuer and `sub`.
-    Raises `JwtError` when userinfo is somebody else's.
+    characters without a colon, fits the issuer's `names`, and for `email` is verified; otherwise it is made of issuer
+    and `sub`. Raises `JwtError` when userinfo is somebody else's.
     """
     subject = must_text(id_claims, "sub")
     if userinfo is not None and userinfo.get("sub") != subject:
@@ -72,6 +75,18 @@ def is_visible_line(text: object) -> TypeGuard[str]:
     )
 
 
+def may_name(names: Sequence[str], name: str) -> bool:
+    """Whether an issuer with these `names` may call somebody so: one of the globs matches, whatever the case, or there
+    are none. `*` stands for any run of characters."""
+    return not names or any(_glob(name_key(pattern)).fullmatch(name_key(name)) is not None for pattern in names)
+
+
+@lru_cache(maxsize=1000)
+def _glob(pattern: str) -> "re2._Regexp":
+    """RE2 takes linear time whatever the stars."""
+    return re2.compile("(?s)" + ".*".join(re2.escape(part) for part in pattern.split("*")))
+
+
 def _name(issuer: OidcIssuer, documents: tuple[Claims, ...], email: str | None, subject: str) -> str:
     if issuer.user_claim == "email":
         chosen: object = email
@@ -82,7 +97,7 @@ def _name(issuer: OidcIssuer, documents: tuple[Claims, ...], email: str | None, 
             (value for document in documents if (value := lookup(document, issuer.user_claim)) is not None), None
         )
     # A colon is in the names we make; nobody may choose one that is made for somebody else.
-    if is_visible_line(chosen) and ":" not in chosen:
+    if is_visible_line(chosen) and ":" not in chosen and may_name(issuer.names, chosen):
         return chosen
     made = f"{issuer.name}:{subject}"
     if not is_visible_line(made):

@@ -17,7 +17,8 @@ class OidcIssuer:
     a public client. `preset` is one of `identity.presets`, or empty.
 
     `user_claim` names the person; `email` counts only when the provider says that it is verified, or `trust_email`
-    does. Tokens of this issuer made for `token_audience` are accepted on the gateway, None accepts none.
+    does. `names` are globs, one of which a name must match; none take every name. Tokens of this issuer made for
+    `token_audience` are accepted on the gateway, None accepts none.
     `recheck_s`: how often it is asked whether somebody who is signed in still has access.
     """
 
@@ -34,6 +35,7 @@ class OidcIssuer:
     groups_from: GroupsFrom = GroupsFrom.ID_TOKEN
     token_audience: str | None = None
     recheck_s: float = 900.0
+    names: tuple[str, ...] = ()
     allow_private: bool = False
     ca_file: str | None = None
 
@@ -41,7 +43,7 @@ class OidcIssuer:
 @dataclass(frozen=True, slots=True)
 class SamlIssuer:
     """A SAML 2.0 identity provider, by its metadata: exactly one of URL and file. `user_attribute` None takes the
-    NameID. With `grant` its assertions are taken for gateway tokens too (RFC 7522)."""
+    NameID; `names` is as for `OidcIssuer`. With `grant` its assertions are taken for gateway tokens too (RFC 7522)."""
 
     name: str
     metadata_url: str | None = None
@@ -50,6 +52,7 @@ class SamlIssuer:
     email_attribute: str | None = None
     groups_attribute: str = "groups"
     grant: bool = False
+    names: tuple[str, ...] = ()
     allow_private: bool = False
     ca_file: str | None = None
 

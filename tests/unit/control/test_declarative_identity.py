@@ -1,9 +1,12 @@
 """`groups:` and `identity:` of a declarative file."""
 
+from dataclasses import replace
+
 import pytest
 
 from ostiary.catalog import load_catalog
 from ostiary.control.declarative import DeclarativeError, merge, parse, plan, render
+from ostiary.control.declarative.notes import notes
 from ostiary.model.configuration import Configuration
 from ostiary.model.issuer import (
     ClaimCondition,
@@ -34,7 +37,7 @@ identity:
     - name: corp
       oidc: {issuer: "https://idp.example", client_id: abc, client_secret: {secret: oidc-client}, recheck: 5m}
     - {name: okta, oidc: {preset: okta, issuer: "https://example.okta.com", client_id: abc, accept_tokens_for: "api://o"}}
-    - {name: corp-saml, saml: {metadata: {url: "https://idp.example/metadata"}, user: mail, grant: true}}
+    - {name: corp-saml, saml: {metadata: {url: "https://idp.example/metadata"}, user: mail, grant: true, names: [a*]}}
     - name: github
       workload:
         preset: github
@@ -63,7 +66,9 @@ def test_what_the_file_says_of_people_is_understood() -> None:
     assert corp == OidcIssuer("corp", "https://idp.example", "abc", client_secret="oidc-client", recheck_s=300.0)
     assert isinstance(okta, OidcIssuer)
     assert (okta.groups_from, okta.scopes[-1], okta.token_audience) == (GroupsFrom.USERINFO, "groups", "api://o")
-    assert saml == SamlIssuer("corp-saml", "https://idp.example/metadata", user_attribute="mail", grant=True)
+    assert saml == SamlIssuer(
+        "corp-saml", "https://idp.example/metadata", user_attribute="mail", grant=True, names=("a*",)
+    )
     assert isinstance(github, WorkloadIssuer)
     assert github.issuer == "https://token.actions.githubusercontent.com"
     assert github.accepts == (
@@ -94,6 +99,29 @@ def test_nothing_said_is_nothing_written_and_the_usual_limits() -> None:
     configuration = read("version: 1\n")
     assert "identity" not in render(configuration)
     assert configuration.sign_in == SignInLimits()
+
+
+NAMED = FILE.replace("recheck: 5m}", 'recheck: 5m, names: ["*@example.com", ann]}')
+
+
+def test_which_names_an_issuer_may_give_is_read_and_rendered() -> None:
+    corp = read(NAMED).issuers[0]
+    assert isinstance(corp, OidcIssuer)
+    assert corp.names == ("*@example.com", "ann")
+    assert read(render(read(NAMED))) == read(NAMED)
+
+
+def test_several_issuers_of_any_names_are_a_note() -> None:
+    (note,) = notes(read(), 0)
+    assert note == (
+        "There are 3 issuers of people, and 'corp' and 'okta' without `names`: whoever of any issuer comes first"
+        " takes a name. `names` says which an issuer may give."
+    )
+    (note,) = notes(read(NAMED), 0)
+    assert "and 'okta' without" in note
+    assert notes(read(NAMED.replace('"api://o"', '"api://o", names: ["*@b.example"]')), 0) == ()
+    machines_and_one = replace(read(), issuers=(read().issuers[0], read().issuers[3]))
+    assert notes(machines_and_one, 0) == ()
 
 
 def test_the_plan_names_what_changes() -> None:
@@ -138,6 +166,8 @@ def test_a_file_that_says_nothing_of_limits_leaves_them() -> None:
         ("recheck: 5m", "recheck: 5s", 11, "from 1m"),
         ("recheck: 5m", "algorithms: [HS256]", 11, "HS256"),
         ("recheck: 5m", "algorithms: [none]", 11, "none"),
+        ("recheck: 5m", "names: []", 11, "empty list"),
+        ("recheck: 5m", "names: ['*@example.com', '']", 11, "an entry of names"),
         ("recheck: 5m", "scopes: [profile]", 11, "openid"),
         ("audience: ostiary\n        accepts", "audiences: ostiary\n        accepts", 17, "Did you mean 'audience'?"),
         ("{repository: acme/api, ref_protected: true}", "{}", 18, "every token"),

@@ -47,6 +47,18 @@ def test_a_name_that_is_not_one_visible_line_is_made_instead(name: object) -> No
     assert profile_of(by("preferred_username"), said(preferred_username=name), None, WANTED).name == "corp:subject-1"
 
 
+@pytest.mark.parametrize("names", [(), ("*@example.com",), ("bob", "ADA@Example.com"), ("a*@*.com",), ("*",)])
+def test_a_name_that_fits_what_the_issuer_may_give_is_taken(names: tuple[str, ...]) -> None:
+    assert profile_of(replace(CORP, names=names), said(), None, WANTED).name == "ada@example.com"
+
+
+@pytest.mark.parametrize(
+    "names", [("*@example.org",), ("ada",), ("da@example.com",), ("*@example.co",), ("ada?*",), (".*",)]
+)
+def test_a_name_that_the_issuer_may_not_give_is_made_instead(names: tuple[str, ...]) -> None:
+    assert profile_of(replace(CORP, names=names), said(), None, WANTED).name == "corp:subject-1"
+
+
 def test_other_claims_can_name_people() -> None:
     assert profile_of(by("preferred_username"), said(preferred_username="ada"), None, WANTED).name == "ada"
     assert profile_of(by("person.login"), said(person={"login": "ada"}), None, WANTED).name == "ada"

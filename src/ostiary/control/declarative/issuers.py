@@ -29,9 +29,9 @@ _KINDS = ("oidc", "saml", "workload")
 _TRUST_KEYS = ("allow_private", "ca_file")
 _OIDC_KEYS = (
     "preset", "issuer", "client_id", "client_secret", "scopes", "algorithms", "user", "trust_email", "groups",
-    "groups_from", "accept_tokens_for", "recheck", *_TRUST_KEYS,
+    "groups_from", "accept_tokens_for", "recheck", "names", *_TRUST_KEYS,
 )  # fmt: skip
-_SAML_KEYS = ("metadata", "user", "email", "groups", "grant", *_TRUST_KEYS)
+_SAML_KEYS = ("metadata", "user", "email", "groups", "grant", "names", *_TRUST_KEYS)
 _WORKLOAD_KEYS = ("preset", "issuer", "audience", "accepts", "algorithms", "keys", "lifetime", *_TRUST_KEYS)
 _RULE_KEYS = ("service", "claims", "groups", "connections")
 _RECHECK_S = (60, 86_400)
@@ -94,6 +94,7 @@ def _read_oidc(name: str, value: Value) -> OidcIssuer:
         if "accept_tokens_for" in parts
         else None,
         recheck_s=duration_s(parts["recheck"], "recheck", *_RECHECK_S) if "recheck" in parts else usual.recheck_s,
+        names=names(parts["names"], "names") if "names" in parts else (),
         allow_private=allow_private,
         ca_file=absolute_path(parts["ca_file"], "ca_file") if "ca_file" in parts else None,
     )
@@ -120,6 +121,8 @@ def _written_oidc(issuer: OidcIssuer) -> Iterator[tuple[str, object]]:
         yield "accept_tokens_for", issuer.token_audience
     if issuer.recheck_s != usual.recheck_s:
         yield "recheck", duration_text(issuer.recheck_s)
+    if issuer.names:
+        yield "names", list(issuer.names)
     yield from _written_trust(issuer)
 
 
@@ -137,6 +140,7 @@ def _read_saml(name: str, value: Value) -> SamlIssuer:
         if "groups" in parts
         else _SAML_DEFAULTS.groups_attribute,
         grant="grant" in parts and parts["grant"].boolean("grant"),
+        names=names(parts["names"], "names") if "names" in parts else (),
         allow_private=allow_private,
         ca_file=absolute_path(parts["ca_file"], "ca_file") if "ca_file" in parts else None,
     )
@@ -152,6 +156,8 @@ def _written_saml(issuer: SamlIssuer) -> Iterator[tuple[str, object]]:
         yield "groups", issuer.groups_attribute
     if issuer.grant:
         yield "grant", True
+    if issuer.names:
+        yield "names", list(issuer.names)
     yield from _written_trust(issuer)
 
 

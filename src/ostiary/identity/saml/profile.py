@@ -1,6 +1,6 @@
 """From an assertion to somebody: what they are called, and the attributes their groups are made from."""
 
-from ostiary.identity.profiles import is_visible_line
+from ostiary.identity.profiles import is_visible_line, may_name
 from ostiary.identity.saml import names
 from ostiary.identity.saml.assertion import Assertion
 from ostiary.identity.saml.refusals import refusal
@@ -31,8 +31,8 @@ def profile_of(issuer: SamlIssuer, assertion: Assertion, wanted_attributes: froz
 
     The subject is the NameID with its format, so that the same text of two kinds is two people. A transient NameID
     names nobody: then it is the user attribute. Their name is the user attribute or the NameID when it is one visible
-    line of at most 200 characters without a colon; otherwise it is made of issuer and subject. Raises
-    `SignInRefusedError`.
+    line of at most 200 characters without a colon that fits the issuer's `names`; otherwise it is made of issuer and
+    subject. Raises `SignInRefusedError`.
     """
     said = assertion.name_id if issuer.user_attribute is None else _one_value(assertion, issuer.user_attribute)
     if assertion.name_id_format == names.TRANSIENT:
@@ -59,7 +59,7 @@ def profile_of(issuer: SamlIssuer, assertion: Assertion, wanted_attributes: froz
 
 def _name(issuer: SamlIssuer, said: str, subject: str) -> str:
     # A colon is in the names we make; nobody may choose one that is made for somebody else.
-    if is_visible_line(said) and ":" not in said:
+    if is_visible_line(said) and ":" not in said and may_name(issuer.names, said):
         return said
     made = f"{issuer.name}:{subject}"
     if not is_visible_line(made):

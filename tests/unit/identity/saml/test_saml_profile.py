@@ -97,6 +97,12 @@ def test_nor_as_the_name_id_itself(value: str) -> None:
     assert (found.name, found.subject) == (f"company:attribute uid {value}", f"attribute uid {value}")
 
 
+def test_a_name_that_the_issuer_may_not_give_is_made_instead() -> None:
+    assert profile_of(replace(ISSUER, names=("*@example.com",)), ANN, frozenset()).name == "ann@example.com"
+    found = profile_of(replace(ISSUER, names=("*@other.example", "bob")), ANN, frozenset())
+    assert (found.name, found.subject) == ("company:email ann@example.com", "email ann@example.com")
+
+
 def test_who_can_be_called_nothing_does_not_come_in() -> None:
     with pytest.raises(SignInRefusedError) as caught:
         profile_of(ISSUER, replace(ANN, name_id="x" * 201), frozenset())
