@@ -372,7 +372,7 @@ BYTES: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
         lambda: honest().encode().replace(b' Version="2.0"', b' Version="2.0" Version="2.0"'),
         ("xml",),
     ),
-    "deep": (lambda: b"<a>" * 50_000, ("xml",)),
+    "deep": (lambda: b"<a>" * 50_000, ("too_large",)),
     "nothing": (lambda: b"", ("xml",)),
     "no XML": (lambda: b"{}", ("xml",)),
 }

@@ -166,8 +166,8 @@ class SignInService:
         self, issuer: str, browser: str, saml_response: str, relay_state: str, visit: Visit
     ) -> Opened:
         """A browser brings no console cookie here; the one it began with counts."""
+        from ostiary.control.services.saml_checks import checked_response
         from ostiary.identity.saml.profile import profile_of
-        from ostiary.identity.saml.response import check_response
 
         known = self._issuer(issuer, SamlIssuer)
         with self._refusals(issuer, visit.network):
@@ -178,11 +178,9 @@ class SignInService:
                 raise SignInRefusedError("answer_of_other_issuer")
             metadata = await self._providers.saml(known)
             url = self._console_url()
-            # lxml takes its time with a large document.
-            assertion = await asyncio.to_thread(
-                check_response,
+            assertion = await checked_response(
                 saml_response,
-                metadata=metadata,
+                metadata,
                 sp_entity_id=sp_entity_id(url, issuer),
                 acs_url=acs_url(url, issuer),
                 request_id=document["request_id"],

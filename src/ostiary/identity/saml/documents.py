@@ -6,14 +6,13 @@ from base64 import b64decode, b64encode
 from lxml import etree
 
 from ostiary.identity.encoding import from_base64url
+from ostiary.identity.saml.measure import is_too_much
 
 _DECLARATION = re.compile(
     r"""<\?xml\s+version\s*=\s*(?:"1\.0"|'1\.0')"""
     r"""(?:\s+encoding\s*=\s*(?:"utf-8"|'utf-8'))?(?:\s+standalone\s*=\s*(?:"(?:yes|no)"|'(?:yes|no)'))?\s*\?>""",
     re.IGNORECASE,
 )
-_NAMESPACES_MAX = 4096
-"""Declarations in a message. Canonicalization looks through them again and again."""
 _WHITE_SPACE = re.compile(r"[ \t\r\n]+")
 
 
@@ -68,7 +67,7 @@ def parse_message(data: bytes) -> "etree._Element":
         text = text[declaration.end() :]
     if "<!" in text or "<?" in text:
         raise DocumentError("markup")
-    if text.count("xmlns") > _NAMESPACES_MAX:
+    if is_too_much(text):
         raise DocumentError("too_large")
     return _parse(text)
 

@@ -124,13 +124,13 @@ class ForeignGrants:
         raise self._refused(None, refusal.reason, network)
 
     async def _asserted(self, issuer: SamlIssuer, encoded: str, console_url: str) -> Shown:
-        from ostiary.identity.saml import profile, response
+        from ostiary.control.services.saml_checks import checked_bare_assertion
+        from ostiary.identity.saml import profile
 
         metadata = await self._providers.saml(issuer)
-        assertion = await asyncio.to_thread(
-            response.check_bare_assertion,
+        assertion = await checked_bare_assertion(
             encoded,
-            metadata=metadata,
+            metadata,
             token_url=f"{console_url}/oauth/token",
             sp_entity_id=sp_entity_id(console_url, issuer.name),
             now=self._log.now(),
