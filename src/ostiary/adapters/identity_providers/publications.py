@@ -83,7 +83,8 @@ class Publications:
             self.clock_difference_s = _clock_difference_s(answer, self._clock())
         with self._call.naming(KEY_SET):
             must_be_ok(answer)
-            return self._kept_as_told(_key_book(answer.body), answer)
+            # Not on the loop: the first key set brings a library with it.
+            return self._kept_as_told(await asyncio.to_thread(_key_book, answer.body), answer)
 
     def _kept_as_told(self, value: Any, answer: Answer) -> Fetched[Any]:
         now = self._clock()

@@ -146,8 +146,11 @@ class OwnerService:
         async with self._same_answer(network, self._asked):
             found = self._links.read(code, self._log.now())
         name = self._links.checked_name(found, name)
-        options, state = Passkeys(self._console_url()).creation(
-            found.user.id if found.user else found.id, name, self._randomness(32)
+        options, state = await asyncio.to_thread(
+            Passkeys(self._console_url()).creation,
+            found.user.id if found.user else found.id,
+            name,
+            self._randomness(32),
         )
         await self._links.keep(found, {"kind": _PASSKEY, "name": name, "state": state}, self._log.now())
         return options
@@ -156,7 +159,7 @@ class OwnerService:
         """`answer` is the new credential's `toJSON()`."""
         async with self._same_answer(visit.network, self._tries):
             found = self._links.read(code, self._log.now(), _PASSKEY)
-            passkey = Passkeys(self._console_url()).created(found.pending["state"], answer)
+            passkey = await asyncio.to_thread(Passkeys(self._console_url()).created, found.pending["state"], answer)
         return await whole(self._settle(found.code, _PASSKEY, passkey.id, passkey.data, passkey.counter, visit))
 
     # -- signing in
@@ -178,7 +181,8 @@ class OwnerService:
         """Options for `navigator.credentials.get` as JSON; they name nobody. `browser` is the attempt cookie's value.
         Raises `CallerError` as `enrol_passkey`."""
         async with self._same_answer(network, self._asked):
-            options, state = Passkeys(self._console_url()).request(self._randomness(32))
+            # Not on the loop: the first passkey brings a library with it.
+            options, state = await asyncio.to_thread(Passkeys(self._console_url()).request, self._randomness(32))
             now = self._log.now()
             if not browser or self._one_time.count(_PASSKEY, now) >= CHALLENGES_MAX:
                 raise SignInRefusedError("too_many_tries")
@@ -193,12 +197,13 @@ class OwnerService:
             if asked is None:
                 raise SignInRefusedError("attempt_unknown")
             passkeys = Passkeys(self._console_url())
-            credential = self._credentials.get(passkeys.named_in(answer))
+            named = await asyncio.to_thread(passkeys.named_in, answer)
+            credential = self._credentials.get(named)
             user = None if credential is None else self._people.get(credential.user_id)
             if credential is None or credential.kind != _PASSKEY or user is None or not user.active:
                 raise SignInRefusedError("passkey_unknown")
             data = self._opened(credential)
-            counter = passkeys.counter_of(asked["state"], data, answer)
+            counter = await asyncio.to_thread(passkeys.counter_of, asked["state"], data, answer)
             if not await asyncio.to_thread(self._credentials.used, credential.id, counter, now):
                 raise SignInRefusedError("passkey_copied")
         return await self._open(user, visit, next_path)

@@ -1,5 +1,6 @@
 """The console listener as an ASGI application."""
 
+import asyncio
 import os
 from collections.abc import Callable, Sequence
 
@@ -9,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ostiary.control.api.application import api_routes, http_problem
 from ostiary.control.api.routes import PREFIX
@@ -23,10 +25,26 @@ from ostiary.control.web.guard import Guard
 from ostiary.control.web.oauth_endpoints import OAuthEndpoints
 from ostiary.control.web.origins import Origins
 from ostiary.control.web.owner_pages import OwnerPages
-from ostiary.control.web.pages import not_done, static_file
+from ostiary.control.web.pages import not_done, prepare_pages, static_file
 from ostiary.control.web.saml_endpoints import SamlEndpoints
 from ostiary.control.web.sign_in_pages import SignInPages
 from ostiary.protocols.forwarded import NOBODY, TrustedProxies
+
+
+class _Prepared:
+    """Loads what pages are made with when the first one is asked for, and beside the event loop: the gateway goes on
+    meanwhile, and a server whose console nobody opens does not carry it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._is_done = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._is_done and not scope.get("path", "").startswith(_FOR_PROGRAMS):
+            await asyncio.to_thread(prepare_pages)
+            self._is_done = True
+        await self._app(scope, receive, send)
+
 
 _FOR_PROGRAMS = (
     PREFIX + "/",
@@ -64,7 +82,11 @@ def create_console(
     static = Route("/static/{name}", static_file, methods=["GET"])
     console_app = Starlette(
         routes=[*pages, *api, static, *more],
-        middleware=[Middleware(BehindProxies, trusted=trusted), Middleware(Guard, origins=origins)],
+        middleware=[
+            Middleware(BehindProxies, trusted=trusted),
+            Middleware(Guard, origins=origins),
+            Middleware(_Prepared),
+        ],
         exception_handlers={HTTPException: _not_done},
     )
     console_app.router.redirect_slashes = False  # no address but the ones there are, and no redirect made from Host

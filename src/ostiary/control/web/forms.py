@@ -1,5 +1,6 @@
 """Bodies of forms, read strictly: what is doubled, unknown, too long or no form at all is refused."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from urllib.parse import parse_qsl
 
@@ -11,6 +12,8 @@ from ostiary.model.errors import CallerError
 FORM_MAX_BYTES = 32 * 1024
 SAML_MAX_BYTES = 256 * 1024
 FIELDS_MAX = 40
+_LONG_BYTES = 4096
+"""Of longer forms the escapes are undone beside the event loop: there may be one in each three bytes."""
 _TYPE = "application/x-www-form-urlencoded"
 
 
@@ -28,7 +31,10 @@ async def read_form(
         raise InvalidRequestError(f"The body must be {_TYPE}.")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise InvalidRequestError("The body must not be compressed.")
-    return parse_fields(await _content(request, most_bytes), known)
+    content = await _content(request, most_bytes)
+    if len(content) > _LONG_BYTES:
+        return await asyncio.to_thread(parse_fields, content, known)
+    return parse_fields(content, known)
 
 
 def read_query(request: Request, known: Collection[str] | None) -> Mapping[str, str]:

@@ -24,7 +24,10 @@ class Proofs:
         if proof is None:
             return None
         try:
-            checked = check_proof(proof, method=method, url=url, now=now, access_token=access_token)
+            # Not on the loop: the first proof brings a library with it.
+            checked = await asyncio.to_thread(
+                check_proof, proof, method=method, url=url, now=now, access_token=access_token
+            )
         except SignInRefusedError:
             raise _refusal() from None
         used = hashlib.sha256(f"{checked.thumbprint} {checked.jti}".encode()).digest()
