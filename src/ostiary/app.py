@@ -177,7 +177,7 @@ class Application:
             clock=time.time,
             note=self._note,
         )
-        providers = self._providers = IdentityProviderBook(dial, keeper, time.time)
+        providers = self._providers = IdentityProviderBook(dial, keeper, time.time, self._forget_verdicts)
         groups = self._groups = KnownGroups(store.people)
         foreign = self._foreign = ForeignTokens(providers, store.people, store.service_accounts, groups)
         self._authenticator = Authenticator(
@@ -301,10 +301,13 @@ class Application:
 
     def _look_again(self, why: str) -> None:
         """Tokens and verdicts are asked for anew, and running exchanges that would be refused now end."""
-        self._authenticator.forget()
-        self._house.verdicts.forget()  # they keep what was in force when they were made, secrets and masks with it
+        self._forget_verdicts()
         known: dict[str, Actor | None] = {}
         self._live.cut(why, lambda exchange: self._lost_access(exchange, known))
+
+    def _forget_verdicts(self) -> None:
+        self._authenticator.forget()
+        self._house.verdicts.forget()  # they keep what was in force when they were made, secrets and masks with it
 
     def _lost_access(self, exchange: Exchange, known: dict[str, Actor | None]) -> bool:
         """Whether a running exchange would be denied now (E23). `known` keeps who is behind a token while one looks."""
@@ -327,8 +330,7 @@ class Application:
         return isinstance(route.decide(snapshot.policy, actor, exchange.operation), Deny)
 
     def _revoked(self, token_id: str) -> None:
-        self._authenticator.forget()
-        self._house.verdicts.forget()
+        self._forget_verdicts()
         self._live.cut(
             "the token was revoked", lambda exchange: exchange.actor is not None and exchange.actor.token_id == token_id
         )

@@ -1,9 +1,11 @@
-"""Which actor holds a token. Verified tokens are cached by their hash and dropped at once on revocation."""
+"""Which actor holds a token. Verified tokens are cached by their hash and dropped at once on revocation; those of other
+issuers are looked at again after `FOREIGN_SURE_S`, since nobody tells when a key of theirs is withdrawn."""
 
 import base64
 import binascii
 import math
 from asyncio import BaseTransport
+from dataclasses import replace
 from hashlib import sha256
 
 from ostiary.gateway.possession import Possession
@@ -14,6 +16,8 @@ from ostiary.model.errors import GatewayRefusal
 from ostiary.ports import ForeignTokens, TokenBook
 from ostiary.protocols.header_rules import RequestField
 from ostiary.protocols.heads import RequestHead
+
+FOREIGN_SURE_S = 300.0
 
 _CACHED_TOKENS = 65_536
 _FOREIGN_START = b"eyJ"
@@ -83,7 +87,8 @@ class Authenticator:
         token = presented_token(head)
         digest = sha256(token).digest()
         actor = self._cache.get(digest)
-        if actor is None:
+        if actor is None or actor.sure_until <= now:
+            self._cache.pop(digest, None)
             actor = self._found(token, digest, now)
             if actor is None:
                 raise self.unknown(_not_known(), network)
@@ -132,5 +137,6 @@ class Authenticator:
         if looks_like_token(token):
             return self._book.find(digest)
         if token.startswith(_FOREIGN_START) and len(token) <= _FOREIGN_MAX_BYTES:
-            return self._foreign.find(token, now)
+            found = self._foreign.find(token, now)
+            return None if found is None else replace(found, sure_until=now + FOREIGN_SURE_S)
         return None

@@ -1,7 +1,8 @@
 """What stages 1 to 5 said of a head, kept for the next request with the same one.
 
 Tools repeat themselves: but for Content-Length most heads of a tool are equal. A verdict is dropped when the
-configuration changes or a token is revoked, and is not used after its token expired.
+configuration changes, a token is revoked or an issuer's keys change, and is not used after its token expired or has to
+be looked at again.
 """
 
 from dataclasses import dataclass, field
@@ -46,9 +47,9 @@ class Verdicts:
     def recall(self, key: bytes, snapshot: Snapshot, now: float) -> Judged | None:
         """`now` is seconds since the epoch."""
         judged = self._known.get(key)
-        if judged is None or judged.snapshot is not snapshot or judged.actor.expires_at <= now:
+        if judged is None or judged.snapshot is not snapshot:
             return None
-        return judged
+        return judged if judged.actor.expires_at > now and judged.actor.sure_until > now else None
 
     def remember(self, key: bytes, judged: Judged) -> None:
         if len(key) <= _REMEMBERED_HEAD_BYTES:

@@ -92,8 +92,16 @@ class KeyBook:
     def knows(self, kid: str) -> bool:
         return any(key.kid == kid for key in self.keys)
 
+    def is_like(self, other: "KeyBook") -> bool:
+        """Whether both verify the same, in whatever order they were told."""
+        return {_likeness(key) for key in self.keys} == {_likeness(key) for key in other.keys}
+
     def __len__(self) -> int:
         return len(self.keys)
+
+
+def _likeness(key: VerifyingKey) -> tuple[str | None, frozenset[str], str]:
+    return key.kid, key.algorithms, key.public.thumbprint
 
 
 def _read_key(entry: object) -> VerifyingKey:

@@ -1,5 +1,6 @@
 """Who asks."""
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,7 +23,7 @@ class Actor:
 
     `issuer` is the name of the issuer that signed the token, None for one made here. Of a foreign one, `let_in_by` is
     what of the configuration has it taken, equal as long as that stands; `issued_at` is when a person's was made, 0
-    where it does not say.
+    where it does not say. After `sure_until` the token has to be looked at again.
     """
 
     kind: ActorKind
@@ -37,6 +38,7 @@ class Actor:
     issuer: str | None = None
     let_in_by: Hashable = None
     issued_at: float = 0.0
+    sure_until: float = math.inf
 
     @property
     def is_foreign(self) -> bool:

@@ -14,10 +14,11 @@ import pytest
 
 from ostiary.adapters.identity_providers import IdentityProviderBook
 from ostiary.control.identity_ports import IdentityProviders
+from ostiary.gateway.dialling import dial
 from ostiary.model.errors import OperatorError, ProviderRefusedError, SecretUnavailableError, UnreachableError
 from support.http_server import Reply
 from support.oidc_provider import OidcProvider, Person, challenge_of
-from support.providers import Turned, a_book, a_workload_issuer, an_issuer
+from support.providers import Secrets, Turned, a_book, a_workload_issuer, an_issuer
 
 VERIFIER = "v" * 43
 BACK = "https://ostiary.test/sign-in/company/callback"
@@ -185,6 +186,41 @@ async def test_a_new_key_is_known_after_a_minute(
     assert not found.knows(old)
     assert book.known_keys(issuer) is found
     assert (provider.counts["keys"], provider.counts["discovery"]) == (2, 1)
+
+
+async def test_other_keys_than_before_are_told_once_whoever_fetched_them(provider: OidcProvider, clock: Turned) -> None:
+    told: list[float] = []
+    book = IdentityProviderBook(dial, Secrets(idp="the-client-secret"), clock, lambda: told.append(clock.now))
+    issuer = an_issuer(provider)
+    for _ in range(3):  # the same keys, fetched again
+        await book.keys(issuer, None)
+        clock.now += 3600
+    assert (provider.counts["keys"], told) == (3, [])
+    provider.rotate_keys(keep_old=True)
+    await book.keys(issuer, None)
+    assert len(told) == 1
+    provider.keys.pop()
+    clock.now += 3600
+    await book.keys(issuer, None)
+    assert book.known_keys(issuer) is not None
+    assert len(told) == 2
+    await book.apart().keys(issuer, None)
+    assert len(told) == 2
+
+
+async def test_other_keys_in_a_file_are_told(provider: OidcProvider, clock: Turned, tmp_path: Path) -> None:
+    told: list[float] = []
+    book = IdentityProviderBook(dial, Secrets(), clock, lambda: told.append(clock.now))
+    path = tmp_path / "keys.json"
+    issuer = a_workload_issuer(provider, keys_file=str(path))
+    for number in range(2):
+        path.write_text(json.dumps({"keys": [key.as_dict(private=False) for key in provider.keys], "number": number}))
+        await book.keys(issuer, None)
+    assert told == []
+    provider.rotate_keys()
+    path.write_text(json.dumps({"keys": [key.as_dict(private=False) for key in provider.keys], "more": True}))
+    await book.keys(issuer, None)
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import re
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ostiary.adapters.http_call import JSON, Answer
@@ -33,9 +33,17 @@ _HEADER_MAX_CHARACTERS = 8192
 
 class IdentityProviderBook:
     """Implements `control.identity_ports.IdentityProviders`. An issuer is asked for the first time when it is used, in
-    force or not; what it publishes is kept while it is in force and unchanged."""
+    force or not; what it publishes is kept while it is in force and unchanged. `keys_changed` is called on the event
+    loop when an issuer signs with other keys than before."""
 
-    def __init__(self, dial: Dialler, secrets: SecretKeeper, clock: Clock = time.time) -> None:
+    def __init__(
+        self,
+        dial: Dialler,
+        secrets: SecretKeeper,
+        clock: Clock = time.time,
+        keys_changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._keys_changed = keys_changed
         self._dial = dial
         self._secrets = secrets
         self._clock = clock
@@ -123,7 +131,7 @@ class IdentityProviderBook:
         known = self._known.get(issuer.name)
         if known is not None and (known[0] is issuer or known[0] == issuer) and isinstance(known[1], Publications):
             return known[1]
-        made = Publications(issuer, self._call(issuer), self._clock)
+        made = Publications(issuer, self._call(issuer), self._clock, self._keys_changed)
         self._known[issuer.name] = issuer, made
         return made
 

@@ -1,7 +1,7 @@
 """What one issuer publishes: its discovery document and its keys, or its SAML metadata."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -42,8 +42,16 @@ _SAML_OR_XML = "application/samlmetadata+xml, application/xml, text/xml"
 class Publications:
     """Of an OpenID provider or an issuer of workload tokens."""
 
-    def __init__(self, issuer: OidcIssuer | WorkloadIssuer, call: ProviderCall, clock: Clock) -> None:
+    def __init__(
+        self,
+        issuer: OidcIssuer | WorkloadIssuer,
+        call: ProviderCall,
+        clock: Clock,
+        keys_changed: Callable[[], None],
+    ) -> None:
         self._issuer = issuer
+        self._keys_changed = keys_changed
+        self._last: KeyBook | None = None
         self._call = call
         self._clock = clock
         self._discovery = Kept(self._fetch_discovery, clock)
@@ -59,12 +67,22 @@ class Publications:
     async def keys(self, kid: str | None) -> KeyBook:
         if self._keys_file is not None:
             with self._call.naming(KEY_SET):
-                return await self._keys_file.get()
-        book = await self._keys.get()
-        return book if kid is None or book.knows(kid) else await self._keys.again()
+                return self._noticed(await self._keys_file.get())
+        book = self._noticed(await self._keys.get())
+        return book if kid is None or book.knows(kid) else self._noticed(await self._keys.again())
 
     def known_keys(self) -> KeyBook | None:
-        return self._keys.peek() if self._keys_file is None else self._keys_file.peek()
+        known = self._keys.peek() if self._keys_file is None else self._keys_file.peek()
+        return None if known is None else self._noticed(known)
+
+    def _noticed(self, book: KeyBook) -> KeyBook:
+        """What was believed by keys that are gone is believed no more."""
+        if book is not self._last:
+            is_new = self._last is not None and not book.is_like(self._last)
+            self._last = book
+            if is_new:
+                self._keys_changed()
+        return book
 
     async def _fetch_discovery(self) -> Fetched[Mapping[str, Any]]:
         with self._call.naming(DISCOVERY):
