@@ -171,7 +171,7 @@ def open_reception(
             key_ttl_max_s=settings.service_key_ttl_max_s,
         ),
         people=PeopleService(store.people, store.scim_groups, store.sign_ins, end, in_force, log),
-        identity=IdentityService(configuration, providers, console_url, clock),
+        identity=IdentityService(configuration, providers, console_url, clock, store.people),
         end=end,
         recheck=Recheck(
             providers=providers,

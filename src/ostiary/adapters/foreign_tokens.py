@@ -11,6 +11,7 @@ from ostiary.adapters.stores.service_accounts import ServiceAccounts
 from ostiary.identity.access_token import user_of
 from ostiary.identity.jwt import UnknownKeyError, unverified_issuer
 from ostiary.identity.keys import KeyBook
+from ostiary.identity.standing import is_issued_in_time
 from ostiary.identity.workload import workload_of
 from ostiary.model.actor import Actor, ActorKind
 from ostiary.model.configuration import Configuration
@@ -76,14 +77,12 @@ class ForeignTokens:
             return None
         if actor.user_id is None:
             return None if self._is_disabled(actor.name) else actor
-        user = self._people.get(actor.user_id)
-        if user is None or not user.active:
+        user = self._groups.somebody(self._people.get(actor.user_id))
+        if user is None or not is_issued_in_time(user, actor.issued_at):
             return None
         return replace(actor, name=user.name, groups=self._groups.of(user))
 
-    def _actor(
-        self, token: str, issuer: OidcIssuer | WorkloadIssuer, keys: KeyBook, now: float
-    ) -> Actor | None:
+    def _actor(self, token: str, issuer: OidcIssuer | WorkloadIssuer, keys: KeyBook, now: float) -> Actor | None:
         """Raises `SignInRefusedError`."""
         token_id = "jwt_" + sha256(token.encode("latin-1")).hexdigest()[:16]
         if isinstance(issuer, WorkloadIssuer):
@@ -102,8 +101,8 @@ class ForeignTokens:
                 let_in_by=_terms_with(issuer, service.rule),
             )
         found = user_of(token, keys, issuer, now)
-        user = self._people.of_subject(issuer.name, found.subject)
-        if user is None or not user.active:
+        user = self._groups.somebody(self._people.of_subject(issuer.name, found.subject))
+        if user is None or not is_issued_in_time(user, found.issued_at):
             return None
         return Actor(
             kind=ActorKind.USER,

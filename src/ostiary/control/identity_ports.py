@@ -53,7 +53,19 @@ class People(Protocol):
 
     def change(self, user: User) -> bool:
         """Store `user` with the next version, if what is stored still has `user.version`; False otherwise, or where the
-        name or subject is somebody else's."""
+        name or subject is somebody else's. Their `not_before` stays as it is."""
+        ...
+
+    def refuse_until(self, user_id: str, at: float) -> None:
+        """Make their `not_before` this, unless it is later already. Their version stays."""
+        ...
+
+    def origins(self, issuer: str) -> Mapping[str | None, int]:
+        """How many people of the issuer came from which provider, by `User.issuer_identifier`."""
+        ...
+
+    def of_origin(self, issuer: str, identifier: str | None) -> frozenset[str]:
+        """The ids of those."""
         ...
 
     def remove(self, user_id: str) -> bool: ...
@@ -204,10 +216,11 @@ class TokensOfActors(Protocol):
 
     def revoke_all(
         self, at: float, *, actor: str | None = None, sign_in: str | None = None, service: str | None = None,
-        connection: str | None = None,
+        connection: str | None = None, user_id: str | None = None,
     ) -> list[TokenRecord]:
         """Revoke every live token of the person (with their agents), of the sign-in, of the service account, or that
-        names the connection. Returns those that were live."""
+        names the connection; `user_id` leaves out those made by hand for the person's name. Returns those that were
+        live."""
         ...  # fmt: skip
 
 

@@ -60,6 +60,7 @@ def profile_of(
         email=email,
         claims=claims,
         groups_missing=groups.missing,
+        issuer_identifier=issuer.issuer,
     )
 
 

@@ -17,7 +17,7 @@ from ostiary.control.services.admin_log import AdminLog
 from ostiary.control.services.people import PeopleService
 from ostiary.model.configuration import Configuration
 from ostiary.model.errors import NotFoundError, RefusedError, StorageUnavailableError
-from ostiary.model.issuer import Group, GroupSource
+from ostiary.model.issuer import Group, GroupSource, OidcIssuer
 from ostiary.model.permission import BUILT_IN_ROLES, Assignment
 from ostiary.model.person import Origin, ScimGroup, SignIn, SignInKind, User
 from support.scim_house import NotedEnding
@@ -35,7 +35,9 @@ ANN = user(3, "ann", issuer="corp", subject="a", claims={"groups": ("eng",)})
 BOB = user(4, "bob", origin=Origin.SCIM)
 EVE = user(5, "Eve", issuer="corp", subject="e")
 
+CORP = OidcIssuer("corp", "https://corp.example", "ostiary")
 CONFIGURATION = Configuration(
+    issuers=(CORP,),
     groups=(
         Group("engineering", sources=(GroupSource("corp", "groups", "eng"),), scim=("Engineers",), members=("EVE",)),
         Group("empty"),
@@ -212,6 +214,16 @@ async def test_the_last_owner_stays(house: House, action: str) -> None:
             await getattr(service, action)(by, OLGA.id)
     await service.reactivate(OWNER, ROOT.id)
     await getattr(service, action)(OWNER, OLGA.id)
+
+
+async def test_an_owner_whose_provider_is_another_one_now_has_nothing_and_may_go(house: House) -> None:
+    service = house.service
+    assert house.people.change(replace(OLGA, issuer_identifier="https://before.example"))
+    shown = await service.show(SOCKET, OLGA.id)
+    assert (shown.groups, shown.roles) == (frozenset(), frozenset())
+    with pytest.raises(RefusedError, match="last owner"):
+        await service.deactivate(SOCKET, ROOT.id)
+    await service.forget(SOCKET, OLGA.id)
 
 
 async def test_two_owners_at_once_do_not_lock_everybody_out(house: House) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from ostiary.control.declarative import issuers
 from ostiary.control.services import provider_checks
+from ostiary.control.services.provider_checks.origins import origin_findings
 from ostiary.control.services.provider_doctor import Finding, Level, examine
 from ostiary.identity.presets import PRESETS, WORKLOAD_PRESETS
 from ostiary.identity.saml.instants import format_instant
@@ -338,3 +339,12 @@ def test_people_named_by_their_subject(provider: OidcProvider) -> None:
     assert "named by their subject" in found and "does not list the claim `sub`" not in found
     provider.discovery["claims_supported"] = ["sub", "groups", "realm_access"]
     assert "It lists the claim `realm_access.name`" in str(ask(an_issuer(provider, user_claim="realm_access.name")))
+
+
+def test_people_who_came_from_another_provider_are_counted() -> None:
+    assert not list(origin_findings("corp", "https://new", {None: 3, "https://new": 4}))
+    (found,) = origin_findings("corp", "https://new", {None: 3, "https://new": 4, "https://old": 1})
+    assert found.level is Level.WARN
+    assert found.sentence.startswith("1 person came to 'corp' from another provider (https://old)")
+    (found,) = origin_findings("corp", "saml new", {"saml old": 1200, "https://old": 1})
+    assert "1,201 people" in found.sentence and "user forget" in found.next_step

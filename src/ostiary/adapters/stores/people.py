@@ -12,7 +12,9 @@ from ostiary.model.person import Origin, User, name_key
 _NAMES = tuple(field.name for field in fields(User))
 _COLUMNS = ", ".join(_NAMES)
 _PLACES = ", ".join("?" for _ in _NAMES)
-_ASSIGNMENTS = ", ".join(f"{name} = ?" for name in _NAMES if name != "id")
+_CHANGED = tuple(name for name in _NAMES if name not in ("id", "not_before"))
+"""By `change`. Since when tokens count is nobody's to set back who read the user before."""
+_ASSIGNMENTS = ", ".join(f"{name} = ?" for name in _CHANGED)
 
 _PROVISIONED = "(origin = ? OR (origin = ? AND issuer = ?))"
 
@@ -65,7 +67,7 @@ class People:
                 return False
             connection.execute(
                 f"INSERT INTO users (name_key, {_COLUMNS}) VALUES (?, {_PLACES})",  # noqa: S608 - constant
-                (name_key(user.name), *_values(user)),
+                (name_key(user.name), *_values(user, _NAMES)),
             )
         return True
 
@@ -76,9 +78,23 @@ class People:
                 return False
             done = connection.execute(
                 f"UPDATE users SET name_key = ?, {_ASSIGNMENTS} WHERE id = ? AND version = ?",  # noqa: S608 - constant
-                (name_key(user.name), *_values(stored)[1:], user.id, user.version),
+                (name_key(user.name), *_values(stored, _CHANGED), user.id, user.version),
             )
             return done.rowcount == 1
+
+    def refuse_until(self, user_id: str, at: float) -> None:
+        with self._database.writing() as connection:
+            connection.execute(
+                "UPDATE users SET not_before = max(ifnull(not_before, 0), ?) WHERE id = ?", (at, user_id)
+            )
+
+    def origins(self, issuer: str) -> dict[str | None, int]:
+        sql = "SELECT issuer_identifier, count(*) FROM users WHERE issuer = ? GROUP BY issuer_identifier"
+        return dict(self._database.rows(sql, (issuer,)))
+
+    def of_origin(self, issuer: str, identifier: str | None) -> frozenset[str]:
+        sql = "SELECT id FROM users WHERE issuer = ? AND issuer_identifier IS ?"
+        return frozenset(user_id for (user_id,) in self._database.rows(sql, (issuer, identifier)))
 
     def remove(self, user_id: str) -> bool:
         """With their sign-ins and memberships; tokens and approvals end before."""
@@ -112,10 +128,9 @@ def _is_taken(connection: sqlite3.Connection, user: User) -> bool:
     return found is not None
 
 
-def _values(user: User) -> tuple[Any, ...]:
-    """In the order of the columns, the id first."""
+def _values(user: User, names: tuple[str, ...]) -> tuple[Any, ...]:
     claims = json.dumps({claim: list(values) for claim, values in user.claims.items()})
-    return tuple(claims if name == "claims" else getattr(user, name) for name in _NAMES)
+    return tuple(claims if name == "claims" else getattr(user, name) for name in names)
 
 
 def _user(row: Any) -> User:

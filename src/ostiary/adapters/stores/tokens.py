@@ -66,11 +66,13 @@ class Tokens:
             raise
 
     def add(self, token_hash: bytes, record: TokenRecord) -> None:
+        """A token of a sign-in that has ended meanwhile is revoked from the start: whoever ended it did not see it."""
         actor = record.actor
         with self._database.writing() as connection:
             connection.execute(
                 "INSERT INTO tokens (hash, id, actor_kind, actor, agent, groups, connections, created_at,"
-                " created_by, expires_at, scope, user_id, sign_in, bound_to) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                " created_by, expires_at, scope, user_id, sign_in, bound_to, revoked_at)"
+                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,(SELECT ended_at FROM sign_ins WHERE id = ?))",
                 (
                     token_hash,
                     actor.token_id,
@@ -86,6 +88,7 @@ class Tokens:
                     actor.user_id,
                     record.sign_in,
                     actor.bound_to,
+                    record.sign_in,
                 ),
             )
 
@@ -141,6 +144,7 @@ class Tokens:
         sign_in: str | None = None,
         service: str | None = None,
         connection: str | None = None,
+        user_id: str | None = None,
     ) -> list[TokenRecord]:
         """Revoke what fits any of those that are given; the tokens that did and were live, expired ones left out."""
         wanted: list[tuple[str, Sequence[str]]] = []
@@ -153,6 +157,8 @@ class Tokens:
             wanted.append(("actor_kind = 'service' AND actor = ? COLLATE NOCASE AND scope = 'gateway'", (service,)))
         if connection is not None:
             wanted.append(("EXISTS (SELECT 1 FROM json_each(tokens.connections) WHERE value = ?)", (connection,)))
+        if user_id is not None:
+            wanted.append(("user_id = ?", (user_id,)))
         if not wanted:
             return []
         condition = " OR ".join(f"({text})" for text, _ in wanted)

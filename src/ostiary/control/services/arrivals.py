@@ -9,8 +9,10 @@ from ostiary.control.identity_ports import AccessChanged, People
 from ostiary.control.reserved_names import is_reserved_name
 from ostiary.control.services.handles import Randomness
 from ostiary.control.services.sign_in_log import SignInLog
+from ostiary.identity.standing import is_familiar
 from ostiary.model.configuration import Configuration
 from ostiary.model.errors import SignInRefusedError
+from ostiary.model.issuer import Issuer
 from ostiary.model.person import Origin, Profile, User
 
 NAME_MAX_CHARACTERS = 200
@@ -36,13 +38,19 @@ class Arrivals:
     def known(self, issuer: str, subject: str) -> User | None:
         return self._people.of_subject(issuer, subject)
 
+    def is_still_of(self, user_id: str, issuer: Issuer) -> bool:
+        """Whether this is the provider that they came from."""
+        user = self._people.get(user_id)
+        return user is not None and user.issuer == issuer.name and is_familiar(issuer, user.issuer_identifier)
+
     async def user_of(self, profile: Profile) -> User:
         """The user whom this issuer calls by this subject, with what it says of them now. At the first time they are
         the one that SCIM provisioned for this issuer under that name, or a new one; never one of another issuer, and
         never found by an e-mail address (G10). A known user keeps their name, whatever the provider calls them now:
         rules, approvals and the audit log know them by it.
 
-        Raises `SignInRefusedError`: `inactive`, `name_unusable`, or `name_taken` by somebody else.
+        Raises `SignInRefusedError`: `inactive`, `name_unusable`, `name_taken` by somebody else, or `issuer_changed`
+        where the user came from another provider that had this issuer's name.
         """
         for _ in range(_TRIES):  # somebody else may change the same user at the same time
             known = self._people.of_subject(profile.issuer, profile.subject)
@@ -63,6 +71,7 @@ class Arrivals:
             known = self._people.get(user.id)
             if known is None:
                 raise SignInRefusedError("inactive")
+            check_origin(known, profile)
             if known.active and not _differs(known, profile):
                 return known
             changed = await self._known(known, profile)
@@ -71,6 +80,7 @@ class Arrivals:
         raise SignInRefusedError("changed_meanwhile")
 
     async def _known(self, user: User, profile: Profile) -> User | None:
+        check_origin(user, profile)
         if not user.active:
             raise SignInRefusedError("inactive")
         stored = await self._change(user, self._described(user, profile))
@@ -108,6 +118,7 @@ class Arrivals:
             email=profile.email,
             issuer=profile.issuer,
             subject=profile.subject,
+            issuer_identifier=profile.issuer_identifier,
             claims=dict(profile.claims),
             seen_at=now,
         )
@@ -125,7 +136,10 @@ class Arrivals:
         """What SCIM says of the person it provisioned counts more than what their sign-in does, claims apart."""
         now = self._log.now()
         changed_at = now if _differs(user, profile) else user.changed_at
-        described = replace(user, claims=dict(profile.claims), seen_at=now, changed_at=changed_at)
+        identifier = user.issuer_identifier or profile.issuer_identifier
+        described = replace(
+            user, claims=dict(profile.claims), seen_at=now, changed_at=changed_at, issuer_identifier=identifier
+        )
         if user.origin is Origin.SCIM:
             return described
         return replace(described, display_name=profile.display_name or user.display_name, email=profile.email)
@@ -135,12 +149,21 @@ class Arrivals:
         return replace(changed, version=user.version + 1) if done else None
 
 
+def check_origin(user: User, profile: Profile) -> None:
+    """Raises `SignInRefusedError` where the same subject is somebody else: at another provider, which was given the
+    issuer's name since."""
+    if user.issuer_identifier is not None and user.issuer_identifier != profile.issuer_identifier:
+        raise SignInRefusedError("issuer_changed")
+
+
 def is_usable_name(name: str) -> bool:
     """Whether a person may be called so: one line of visible characters, and nothing the audit log calls others by."""
     return is_plain_name(name, NAME_MAX_CHARACTERS) and not is_reserved_name(name)
 
 
 def _differs(user: User, profile: Profile) -> bool:
+    if user.issuer_identifier is None and profile.issuer_identifier is not None:
+        return True
     if dict(user.claims) != dict(profile.claims):
         return True
     described = (profile.display_name or user.display_name, profile.email)

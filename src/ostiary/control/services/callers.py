@@ -1,11 +1,13 @@
 """What somebody who is signed in may do, from the configuration in force and who they are now."""
 
 from collections.abc import Callable
+from typing import TypeGuard
 
 from ostiary.control.caller import Caller
 from ostiary.control.identity_ports import People
 from ostiary.identity.groups import groups_of
 from ostiary.identity.roles import permissions_of
+from ostiary.identity.standing import is_somebody
 from ostiary.model.configuration import Configuration
 from ostiary.model.person import SignIn, User
 
@@ -17,7 +19,7 @@ class Callers:
         self._clock = clock
 
     def of(self, user: User, sign_in: SignIn | None) -> Caller:
-        """The caller that this person is. Who is not active may do nothing; without a sign-in nobody is fresh.
+        """The caller that this person is. Who is nobody may do nothing; without a sign-in nobody is fresh.
 
         A local owner has every permission: the way back in depends on no configuration.
         """
@@ -25,7 +27,9 @@ class Callers:
         groups = self.groups(user)
         return Caller(
             label=user.name,
-            permissions=permissions_of(user, groups, configuration.roles, configuration.assignments),
+            permissions=permissions_of(user, groups, configuration.roles, configuration.assignments)
+            if self.is_somebody(user)
+            else frozenset(),
             names=frozenset({user.name}),
             aliases=frozenset({user.name, user.email or user.name}),
             known_since=user.created_at,
@@ -37,7 +41,13 @@ class Callers:
 
     def groups(self, user: User) -> frozenset[str]:
         """The groups of the installation they are in now."""
+        if not self.is_somebody(user):
+            return frozenset()
         return groups_of(user, self._people.scim_groups_of(user.id), self._configuration().groups)
+
+    def is_somebody(self, user: User | None) -> TypeGuard[User]:
+        """Whether they are active, and their identity provider is configured and the one they came from."""
+        return is_somebody(user, self._configuration().issuers)
 
     def _is_fresh(self, sign_in: SignIn, step_up_s: float) -> bool:
         # Not in the future either: a clock that jumped back makes nobody fresh for longer.

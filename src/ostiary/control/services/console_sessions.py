@@ -13,6 +13,7 @@ from ostiary.control.services.end_of_access import EndOfAccess
 from ostiary.control.services.handles import Randomness, handle_hash, new_handle
 from ostiary.control.services.provider_tokens import HeldTokens, ProviderTokens
 from ostiary.control.services.whole import whole
+from ostiary.identity.standing import is_somebody
 from ostiary.model.configuration import Configuration
 from ostiary.model.errors import NotFoundError
 from ostiary.model.person import SignIn, SignInKind, User
@@ -87,13 +88,14 @@ class ConsoleSessions:
         self._randomness = randomness
 
     async def visitor(self, cookie: str | None, network: str) -> Visitor | None:
-        """Whose console cookie this is; None when it is nobody's, ended, over its limits, its person inactive, or its
-        identity provider no longer configured. `network` is not compared: people move."""
+        """Whose console cookie this is; None when it is nobody's, ended, over its limits, its person inactive, or their
+        identity provider no longer configured or another one now. `network` is not compared: people move."""
         sign_in = self.of_cookie(cookie)
         if sign_in is None or cookie is None:
             return None
         user = self._people.get(sign_in.user_id)
-        if user is None or not user.active or not self._knows(sign_in.issuer):
+        issuers = self._configuration().issuers
+        if not is_somebody(user, issuers) or sign_in.issuer not in (None, *(issuer.name for issuer in issuers)):
             return None
         now = self._clock()
         every_s = SEEN_EVERY_S if sign_in.idle_s is None else min(SEEN_EVERY_S, sign_in.idle_s / 4)
@@ -186,9 +188,6 @@ class ConsoleSessions:
         self._sign_ins.authenticated(sign_in.id, handle, proved_at)
         self._sign_ins.seen(sign_in.id, now)
         self._sign_ins.checked(sign_in.id, now, self._held.sealed(sign_in.id, proof.tokens))
-
-    def _knows(self, issuer: str | None) -> bool:
-        return issuer is None or any(known.name == issuer for known in self._configuration().issuers)
 
 
 def _is_same(sign_in: SignIn, user: User, proof: Proof) -> bool:

@@ -11,6 +11,7 @@ from ostiary.control.services.admin_log import AdminLog
 from ostiary.control.services.whole import whole
 from ostiary.identity.groups import groups_of
 from ostiary.identity.roles import OWNER, roles_of
+from ostiary.identity.standing import is_somebody
 from ostiary.model.configuration import Configuration
 from ostiary.model.errors import CallerError, NotFoundError, RefusedError
 from ostiary.model.issuer import Group
@@ -36,7 +37,8 @@ class Ending(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody with what they have by the configuration in force; who is not active has nothing."""
+    """Somebody with what they have by the configuration in force; who is not active, or whose identity provider is gone
+    or another one now, has nothing."""
 
     user: User
     groups: frozenset[str]
@@ -170,7 +172,8 @@ class PeopleService:
             return user
         if not caller.permissions >= frozenset(Permission):
             raise RefusedError("Only an owner may do this to an owner.", "Ask an owner of this installation.")
-        if takes_away and user.active and not await asyncio.to_thread(self._has_another_owner, user):
+        is_in = takes_away and is_somebody(user, self._configuration().issuers)
+        if is_in and not await asyncio.to_thread(self._has_another_owner, user):
             raise RefusedError(
                 "This is the last owner who is active.", "Give somebody else the role 'owner' first, and repeat it."
             )
@@ -189,17 +192,24 @@ class PeopleService:
     def _person(self, user: User) -> Person:
         configuration = self._configuration()
         groups = groups_of(user, self._people.scim_groups_of(user.id), configuration.groups)
-        roles = roles_of(user, groups, configuration.assignments) & (
-            BUILT_IN_ROLES.keys() | {role.name for role in configuration.roles}
-        )
-        return Person(user, groups, roles | {_EVERYBODY} if user.active else frozenset())
+        if not is_somebody(user, configuration.issuers):
+            return Person(user, frozenset(), frozenset())
+        return Person(user, groups, self._roles(user, groups) | {_EVERYBODY})
+
+    def _roles(self, user: User, groups: frozenset[str]) -> frozenset[str]:
+        configuration = self._configuration()
+        names = BUILT_IN_ROLES.keys() | {role.name for role in configuration.roles}
+        return roles_of(user, groups, configuration.assignments) & names
 
     def _is_owner(self, user: User) -> bool:
-        """Or would be, if they were active."""
-        return OWNER in self._person(replace(user, active=True)).roles
+        """Or would be, if they were active and their provider still the one they came from."""
+        groups = groups_of(
+            replace(user, active=True), self._people.scim_groups_of(user.id), self._configuration().groups
+        )
+        return OWNER in self._roles(user, groups)
 
     def _has_another_owner(self, user: User) -> bool:
-        return any(other.id != user.id and other.active and self._is_owner(other) for other in self._everybody())
+        return any(other.id != user.id and OWNER in self._person(other).roles for other in self._everybody())
 
     def _everybody(self) -> list[User]:
         users: list[User] = []

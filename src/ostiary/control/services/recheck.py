@@ -19,7 +19,7 @@ was not confirmed for so long has to sign in again.
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from ostiary.control.identity_ports import IdentityProviders, OneTime, People, SignIns
 from ostiary.control.services.arrivals import Arrivals
@@ -29,9 +29,10 @@ from ostiary.control.services.end_of_access import EndOfAccess
 from ostiary.control.services.oidc_answers import OidcAnswers
 from ostiary.control.services.provider_tokens import HeldTokens, ProviderTokens
 from ostiary.control.services.whole import whole
+from ostiary.identity.standing import is_familiar, is_vouched_for
 from ostiary.model.configuration import Configuration
 from ostiary.model.errors import OstiaryError, ProviderRefusedError, SignInRefusedError
-from ostiary.model.issuer import GroupsFrom, OidcIssuer
+from ostiary.model.issuer import GroupsFrom, Issuer, OidcIssuer
 from ostiary.model.person import SignIn, User
 
 _log = logging.getLogger("ostiary.control")
@@ -95,6 +96,7 @@ class Recheck:
         now = self._clock()
         issuers = {issuer.name: issuer for issuer in self._configuration().issuers}
         live = await asyncio.to_thread(lambda: self._sign_ins.live(limit=LIVE_MAX))
+        strangers = await asyncio.to_thread(self._strangers, tuple(issuers.values()))
         due: list[tuple[SignIn, OidcIssuer]] = []
         for sign_in in live:
             issuer = None if sign_in.issuer is None else issuers.get(sign_in.issuer)
@@ -102,6 +104,8 @@ class Recheck:
                 await self._sessions.close(sign_in, "over its limits")
             elif sign_in.issuer is not None and issuer is None:
                 await self._end.of_sign_in(sign_in, "its identity provider was removed")
+            elif sign_in.user_id in strangers:
+                await self._end.of_sign_in(sign_in, "its issuer is another identity provider now")
             elif await self._is_over(sign_in, now):
                 await self._sessions.close(sign_in, "unconfirmed")
             elif isinstance(issuer, OidcIssuer) and _is_due(sign_in, issuer, now):
@@ -109,6 +113,17 @@ class Recheck:
         await asyncio.gather(*(self._ask(sign_in, issuer) for sign_in, issuer in due))
         await asyncio.to_thread(self._one_time.drop_expired, now)
         await asyncio.to_thread(self._sign_ins.drop_old, now - KEPT_S)
+
+    def _strangers(self, issuers: Sequence[Issuer]) -> frozenset[str]:
+        """Who came from a provider that had an issuer's name before."""
+        return frozenset[str]().union(
+            *(
+                self._people.of_origin(issuer.name, identifier)
+                for issuer in issuers
+                for identifier in self._people.origins(issuer.name)
+                if not is_familiar(issuer, identifier)
+            )
+        )
 
     async def _is_over(self, sign_in: SignIn, now: float) -> bool:
         if sign_in.issuer is None or self._confirmation.is_recent(sign_in, now):
@@ -136,6 +151,8 @@ class Recheck:
         user = self._people.get(sign_in.user_id)
         if tokens is None or user is None or user.subject is None:
             return
+        if not is_vouched_for(user, (issuer,)):
+            return  # what one provider gave is shown to no other
         try:
             if tokens.refresh_token is not None:
                 await self._refresh(sign_in, issuer, user, tokens)

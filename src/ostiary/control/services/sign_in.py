@@ -153,7 +153,7 @@ class SignInService:
                 raise SignInRefusedError("state_missing")
             document = await self._take(_OIDC, state, browser)
             attempt = Attempt.from_json({**document["attempt"], "state": state})
-            if attempt.issuer != issuer:
+            if attempt.issuer != issuer or document["provider"] != known.issuer:
                 raise SignInRefusedError("answer_of_other_issuer")
             code = callback_code(parameters, attempt, await self._providers.metadata(known))
             claims, tokens = await self._oidc.of_code(known, attempt, code, self._log.now)
@@ -217,7 +217,7 @@ class SignInService:
         tokens = await asyncio.to_thread(self._held.of, sign_in.id)
         await self._sessions.close(sign_in, "signed out")
         known = next((each for each in self._configuration().issuers if each.name == sign_in.issuer), None)
-        if not isinstance(known, OidcIssuer):
+        if not isinstance(known, OidcIssuer) or not self._arrivals.is_still_of(sign_in.user_id, known):
             return None
         try:
             metadata = await self._providers.metadata(known)
@@ -265,7 +265,7 @@ class SignInService:
         )
         url = authorization_url(metadata, issuer, attempt, prompt_login=step_up)
         kept = {name: value for name, value in attempt.to_json().items() if name != "state"}
-        await self._keep(_OIDC, attempt.state, {**document, "attempt": kept})
+        await self._keep(_OIDC, attempt.state, {**document, "provider": issuer.issuer, "attempt": kept})
         return url
 
     async def _begin_saml(self, issuer: SamlIssuer, next_path: str, step_up: bool, document: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from ostiary.identity.profiles import is_visible_line, may_name
 from ostiary.identity.saml import names
 from ostiary.identity.saml.assertion import Assertion
 from ostiary.identity.saml.refusals import refusal
+from ostiary.identity.standing import saml_identifier
 from ostiary.model.issuer import SamlIssuer
 from ostiary.model.person import Profile
 
@@ -54,6 +55,7 @@ def profile_of(issuer: SamlIssuer, assertion: Assertion, wanted_attributes: froz
         email=_email(issuer, assertion),
         claims={attribute: values for attribute, values in found.items() if values},
         groups_missing="The identity provider sends a link in place of so many groups." if overage else "",
+        issuer_identifier=saml_identifier(assertion.issuer),
     )
 
 

@@ -42,6 +42,7 @@ def test_the_name_is_the_name_id_and_the_groups_are_claims() -> None:
         display_name="Ann Example",
         email="ann@example.com",
         claims={"groups": ("builders", "readers"), "department": ("tools",)},
+        issuer_identifier="saml https://idp.example/metadata",
     )
 
 

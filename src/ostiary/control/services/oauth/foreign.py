@@ -10,7 +10,7 @@ from typing import Any
 from ostiary.control.caller import Caller
 from ostiary.control.identity_ports import IdentityProviders, OneTime, People, ServiceAccounts
 from ostiary.control.ports import TokenStore
-from ostiary.control.services.arrivals import Arrivals
+from ostiary.control.services.arrivals import Arrivals, check_origin
 from ostiary.control.services.oauth.errors import OAuthError
 from ostiary.control.services.oauth.requests import label_of, needed, scope_of
 from ostiary.control.services.oauth.tool_tokens import access_answer, invalid_grant
@@ -24,6 +24,7 @@ from ostiary.identity.jwt import UnknownKeyError, unverified_issuer, verify
 from ostiary.identity.keys import KeyBook
 from ostiary.identity.oidc import check_id_token
 from ostiary.identity.profiles import profile_of
+from ostiary.identity.standing import is_somebody
 from ostiary.identity.workload import TYPES, service_of
 from ostiary.model.actor import Actor, ActorKind
 from ostiary.model.configuration import Configuration
@@ -240,8 +241,8 @@ class ForeignGrants:
         """Whom the token speaks of. Who is not known yet arrives as at a sign-in. Of who is, it changes only what it
         knows whole and later than they were seen: an old token must not bring back groups that were taken since."""
         known = self._people.of_subject(profile.issuer, profile.subject)
-        if known is not None and not known.active:
-            raise self._refused(profile.issuer, "inactive", network)
+        if known is not None:
+            self._check_known(known, profile, network)
         if known is not None and (profile.groups_missing or said_at < (known.seen_at or 0.0)):
             return known
         if known is not None:
@@ -251,10 +252,18 @@ class ForeignGrants:
         except SignInRefusedError as failure:
             raise self._refused(profile.issuer, failure.reason, network) from None
 
+    def _check_known(self, known: User, profile: Profile, network: str) -> None:
+        """Raises `OAuthError`."""
+        if not known.active:
+            raise self._refused(profile.issuer, "inactive", network)
+        try:
+            check_origin(known, profile)
+        except SignInRefusedError as failure:
+            raise self._refused(profile.issuer, failure.reason, network) from None
+
     def _is_disabled(self, actor: Actor) -> bool:
         if actor.user_id is not None:
-            user = self._people.get(actor.user_id)
-            return user is None or not user.active
+            return not is_somebody(self._people.get(actor.user_id), self._configuration().issuers)
         account = self._accounts.get(actor.name)
         return account is not None and account.disabled_at is not None
 

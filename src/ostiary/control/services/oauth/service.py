@@ -211,7 +211,7 @@ class OAuthService:
             self._not_known(network)
             return None
         user, sign_in = self._people.get(record.actor.user_id), self._sign_ins.get(record.sign_in)
-        if user is None or not user.active or sign_in is None or not sign_in.is_live(now):
+        if not self._callers.is_somebody(user) or sign_in is None or not sign_in.is_live(now):
             self._not_known(network)
             return None
         if record.actor.bound_to is not None:

@@ -17,6 +17,7 @@ from ostiary.control.services.oauth.requests import Asked, needed, scope_of
 from ostiary.control.services.provider_tokens import HeldTokens
 from ostiary.control.services.sign_in_log import SignInLog
 from ostiary.control.services.token_mint import TokenMint
+from ostiary.identity.standing import is_somebody
 from ostiary.model.actor import Actor, ActorKind
 from ostiary.model.configuration import Configuration
 from ostiary.model.person import SignIn, SignInKind, User
@@ -101,7 +102,7 @@ class ToolTokens:
         user = self._people.get(confirmed.user_id)
         if console is None or console.user_id != confirmed.user_id or not console.is_live(now):
             raise invalid_grant()
-        if user is None or not user.active:
+        if not is_somebody(user, self._configuration().issuers):
             raise invalid_grant()
         sign_in = SignIn(
             id=sign_in_id,
@@ -133,7 +134,7 @@ class ToolTokens:
             raise invalid_grant()
         sign_in, scopes = found
         user = self._people.get(sign_in.user_id)
-        if user is None or not user.active or not sign_in.is_live(now):
+        if not is_somebody(user, self._configuration().issuers) or not sign_in.is_live(now):
             raise invalid_grant()
         bound_to = self._sign_ins.bound_to(sign_in.id)
         if bound_to is not None and key != bound_to:
@@ -218,7 +219,8 @@ class ToolTokens:
 
     async def _still(self, user_id: str, sign_in_id: str) -> bool:
         user, sign_in = self._people.get(user_id), self._sign_ins.get(sign_in_id)
-        return user is not None and user.active and sign_in is not None and sign_in.ended_at is None
+        is_open = sign_in is not None and sign_in.ended_at is None
+        return is_open and is_somebody(user, self._configuration().issuers)
 
 
 def access_answer(text: str, actor: Actor, scope: TokenScope, now: float) -> dict[str, Any]:
