@@ -60,7 +60,7 @@ from ostiary.gateway.server import GatewayServer
 from ostiary.gateway.snapshots import SnapshotBuilder
 from ostiary.gateway.state import Exchange, Identities
 from ostiary.gateway.trust import server_context
-from ostiary.identity.limits import Limiter
+from ostiary.identity.limits import NetworkLimiter
 from ostiary.model.actor import Actor
 from ostiary.model.configuration import Configuration
 from ostiary.model.connection import Connection
@@ -186,7 +186,7 @@ class Application:
             Possession(
                 tls=tls is not None, behind_proxy=settings.insecure_plaintext, public_url=settings.gateway_url
             ),
-            Limiter(settings.token_failures_per_minute / 60, settings.token_failures_per_minute, time.time),
+            NetworkLimiter(settings.token_failures_per_minute / 60, settings.token_failures_per_minute, time.time),
         )
         self._builder = SnapshotBuilder(
             settings,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from ostiary.gateway.possession import Possession
-from ostiary.identity.limits import Limiter, network_key
+from ostiary.identity.limits import NetworkLimiter
 from ostiary.identity.tokens import looks_like_token
 from ostiary.model.actor import Actor
 from ostiary.model.errors import GatewayRefusal
@@ -73,7 +73,7 @@ class Authenticator:
     sends what from the same address."""
 
     def __init__(
-        self, book: TokenBook, foreign: ForeignTokens, possession: Possession, unknown_tokens: Limiter
+        self, book: TokenBook, foreign: ForeignTokens, possession: Possession, unknown_tokens: NetworkLimiter
     ) -> None:
         self._book = book
         self._foreign = foreign
@@ -109,8 +109,7 @@ class Authenticator:
         sender a connection each. 401 would be the truth still, but tools repeat a 401 at once and without a word; 429
         with Retry-After makes them wait, and when they come back one of them is told 401 again and gets a fresh token.
         """
-        key = network_key(network)
-        if self._unknown_tokens.take(key):
+        if self._unknown_tokens.take(network):
             return refusal
         return GatewayRefusal(
             429,
@@ -118,7 +117,7 @@ class Authenticator:
             "This token is not known here, and too many such tokens came from your network address.",
             _NEXT,
             close=True,
-            retry_after_s=math.ceil(self._unknown_tokens.wait_s(key)),
+            retry_after_s=math.ceil(self._unknown_tokens.wait_s(network)),
         )
 
     async def learn(self, head: RequestHead) -> None:

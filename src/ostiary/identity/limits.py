@@ -47,14 +47,43 @@ class Limiter:
             self._buckets.popitem(last=False)
 
 
-def network_key(address: str) -> str:
-    """What counts as one place: an IPv4 address, or the /64 that one subscriber of IPv6 has whole."""
+class NetworkLimiter:
+    """A `Limiter` by network address. An IPv4 address counts alone; an IPv6 address with its /64, which one subscriber
+    has whole, and with the /56 and the /48 around it, whose buckets are wider: many subscribers have as much."""
+
+    def __init__(self, rate: float, burst: int, clock: Callable[[], float], keys_max: int = KEYS_MAX) -> None:
+        self._limiters = tuple(Limiter(rate * width, burst * width, clock, keys_max) for _, width in _WIDTHS)
+
+    def take(self, address: str) -> bool:
+        """As `Limiter.take`."""
+        places = self._places(address)
+        if any(limiter.wait_s(place) > 0 for limiter, place in places):
+            return False
+        return all(limiter.take(place) for limiter, place in places)
+
+    def give_back(self, address: str) -> None:
+        for limiter, place in self._places(address):
+            limiter.give_back(place)
+
+    def wait_s(self, address: str) -> float:
+        return max(limiter.wait_s(place) for limiter, place in self._places(address))
+
+    def _places(self, address: str) -> list[tuple[Limiter, str]]:
+        return list(zip(self._limiters, network_keys(address), strict=False))
+
+
+_WIDTHS = ((64, 1), (56, 4), (48, 16))
+"""Bits of an IPv6 prefix, and how much more its addresses may do together."""
+
+
+def network_keys(address: str) -> tuple[str, ...]:
+    """The places an address is in, the narrowest first: an IPv4 address, or the prefixes of IPv6 above."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return address
+        return (address,)
     if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
+        return (str(parsed),)
     if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
+        return (str(parsed.ipv4_mapped),)
+    return tuple(str(ipaddress.ip_network((parsed, bits), strict=False)) for bits, _ in _WIDTHS)

@@ -12,7 +12,7 @@ import pytest
 import ostiary
 from ostiary.gateway.authenticator import Authenticator
 from ostiary.gateway.possession import Possession
-from ostiary.identity.limits import Limiter
+from ostiary.identity.limits import NetworkLimiter
 from ostiary.identity.tokens import mint_token
 from ostiary.model.actor import Actor, ActorKind
 from ostiary.model.errors import GatewayRefusal
@@ -50,7 +50,7 @@ class Room:
             Book(),
             cast(Any, Strangers()),
             Possession(tls=False, behind_proxy=False),
-            Limiter(PER_MINUTE / 60, PER_MINUTE, lambda: self.now),
+            NetworkLimiter(PER_MINUTE / 60, PER_MINUTE, lambda: self.now),
         )
 
     def refused(self, token: str, network: str = "192.0.2.1") -> GatewayRefusal:

@@ -47,11 +47,18 @@ class OneTime:
             ).fetchone()
         return None if row is None else _document(row)
 
-    def count(self, purpose: str, now: float) -> int:
-        (count,) = self._database.row(
-            "SELECT count(*) FROM one_time WHERE purpose = ? AND expires_at > ?", (purpose, now)
-        )
-        return int(count)
+    def keep_newest(self, purpose: str, most: int) -> int:
+        with self._database.writing() as connection:
+            # On the connection that writes: long as it may take, no read waits for it.
+            (count,) = connection.execute("SELECT count(*) FROM one_time WHERE purpose = ?", (purpose,)).fetchone()
+            if count <= most:
+                return 0
+            connection.execute(
+                "DELETE FROM one_time WHERE purpose = :purpose AND hash IN"
+                " (SELECT hash FROM one_time WHERE purpose = :purpose ORDER BY expires_at LIMIT :more)",
+                {"purpose": purpose, "more": count - most},
+            )
+            return int(count - most)
 
     def drop_expired(self, now: float) -> None:
         if self._database.row("SELECT 1 FROM one_time WHERE expires_at <= ? LIMIT 1", (now,)) is None:

@@ -11,13 +11,14 @@ from ostiary.control.caller import Caller, Permission
 from ostiary.control.identity_ports import OneTime, OpenTokens, OwnerCredentials, People, SealTokens
 from ostiary.control.services.console_sessions import ConsoleSessions, Proof, Visit
 from ostiary.control.services.handles import Randomness, handle_hash
+from ostiary.control.services.outstanding import Outstanding
 from ostiary.control.services.owner_codes import KEY_BYTES, TotpEnrolment, enrolment, matching_step
 from ostiary.control.services.owner_links import OwnerLink, OwnerLinks
 from ostiary.control.services.owner_passkeys import Passkeys, what_passkeys_need
 from ostiary.control.services.sign_in import Opened, relative_path
 from ostiary.control.services.sign_in_log import SignInLog
 from ostiary.control.services.whole import whole
-from ostiary.identity.limits import Limiter, network_key
+from ostiary.identity.limits import NetworkLimiter
 from ostiary.model.errors import CallerError, IntegrityError, RefusedError, SignInRefusedError
 from ostiary.model.person import Origin, OwnerCredential, User
 
@@ -36,7 +37,6 @@ ANSWER_S = 0.25
 """A refused try is answered after this, whatever was wrong with it."""
 
 CHALLENGE_S = 300.0
-CHALLENGES_MAX = 1000
 
 _PASSKEY = "passkey"
 _NAME_MAX_CHARACTERS = 200
@@ -72,8 +72,9 @@ class OwnerService:
         self._randomness = randomness
         self._answer_s = answer_s
         self._links = OwnerLinks(people, credentials, one_time, randomness)
-        self._tries = Limiter(TRIES_A_MINUTE / 60, TRIES_A_MINUTE, log.now)
-        self._asked = Limiter(ASKED_A_MINUTE / 60, ASKED_A_MINUTE, log.now)
+        self._challenges = Outstanding(one_time)
+        self._tries = NetworkLimiter(TRIES_A_MINUTE / 60, TRIES_A_MINUTE, log.now)
+        self._asked = NetworkLimiter(ASKED_A_MINUTE / 60, ASKED_A_MINUTE, log.now)
         self._one_code_at_a_time = asyncio.Lock()
         self._nobodys_key = randomness(KEY_BYTES)
 
@@ -184,8 +185,8 @@ class OwnerService:
             # Not on the loop: the first passkey brings a library with it.
             options, state = await asyncio.to_thread(Passkeys(self._console_url()).request, self._randomness(32))
             now = self._log.now()
-            if not browser or self._one_time.count(_PASSKEY, now) >= CHALLENGES_MAX:
-                raise SignInRefusedError("too_many_tries")
+            if not browser:
+                raise SignInRefusedError("browser_unknown")
             await asyncio.to_thread(self._replace, handle_hash(browser), {"state": state}, now)
         return options
 
@@ -211,12 +212,12 @@ class OwnerService:
     # -- within
 
     @asynccontextmanager
-    async def _same_answer(self, network: str, limit: Limiter) -> AsyncIterator[None]:
+    async def _same_answer(self, network: str, limit: NetworkLimiter) -> AsyncIterator[None]:
         """What is refused within takes as long as anything else that is, and is an audit entry."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            if not limit.take(network_key(network)):
+            if not limit.take(network):
                 raise SignInRefusedError("too_many_tries")
             yield
         except SignInRefusedError as refused:
@@ -295,7 +296,7 @@ class OwnerService:
 
     def _replace(self, browser: bytes, document: Mapping[str, Any], now: float) -> None:
         self._one_time.take(_PASSKEY, browser, 0.0)  # an expired one too
-        self._one_time.put(_PASSKEY, browser, document, now + CHALLENGE_S)
+        self._challenges.put(_PASSKEY, browser, document, now + CHALLENGE_S)
 
     async def _open(self, user: User, visit: Visit, next_path: str) -> Opened:
         cookie = await self._sessions.open(user, Proof(self._log.now()), visit)

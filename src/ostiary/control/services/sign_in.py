@@ -12,12 +12,13 @@ from ostiary.control.services.console_sessions import ConsoleSessions, Proof, Vi
 from ostiary.control.services.end_of_access import EndOfAccess
 from ostiary.control.services.handles import Randomness, handle_hash, new_handle
 from ostiary.control.services.oidc_answers import OidcAnswers, authenticated_at, session_of
+from ostiary.control.services.outstanding import Outstanding
 from ostiary.control.services.provider_tokens import HeldTokens
 from ostiary.control.services.sign_in_addresses import acs_url, callback_url, signed_out_url, sp_entity_id
 from ostiary.control.services.sign_in_log import SignInLog
 from ostiary.identity.claims import SKEW_S
 from ostiary.identity.groups import wanted_claims
-from ostiary.identity.limits import Limiter, network_key
+from ostiary.identity.limits import NetworkLimiter
 from ostiary.identity.oidc import Attempt, authorization_url, callback_code, end_session_url
 from ostiary.identity.pkce import new_verifier
 from ostiary.identity.urls import is_relative_path
@@ -29,9 +30,6 @@ from ostiary.model.person import Profile, SignIn, User
 __all__ = ["Choice", "Opened", "SignInService", "Visit"]
 
 ATTEMPT_S = 600.0
-ATTEMPTS_MAX = 10_000
-"""Outstanding ones, of everybody."""
-
 BEGUN_A_MINUTE = 60
 """By one network."""
 
@@ -101,7 +99,8 @@ class SignInService:
         self._log = log
         self._randomness = randomness
         self._oidc = OidcAnswers(providers, configuration)
-        self._begun = Limiter(BEGUN_A_MINUTE / 60, BEGUN_A_MINUTE, log.now)
+        self._attempts = Outstanding(one_time)
+        self._begun = NetworkLimiter(BEGUN_A_MINUTE / 60, BEGUN_A_MINUTE, log.now)
 
     def choices(self) -> tuple[Choice, ...]:
         """The local owner's comes last."""
@@ -132,7 +131,7 @@ class SignInService:
         with self._refusals(issuer, network):
             if not browser:
                 raise SignInRefusedError("browser_unknown")
-            if not self._begun.take(network_key(network)):
+            if not self._begun.take(network):
                 raise SignInRefusedError("too_many_tries")
             begun = self._sessions.of_cookie(cookie)
             document = {
@@ -302,10 +301,8 @@ class SignInService:
         return Opened(cookie, relative_path(next_path), user)
 
     async def _keep(self, purpose: str, state: str, document: Mapping[str, Any]) -> None:
-        now = self._log.now()
-        if await asyncio.to_thread(self._one_time.count, purpose, now) >= ATTEMPTS_MAX:
-            raise SignInRefusedError("too_many_attempts")
-        await asyncio.to_thread(self._one_time.put, purpose, handle_hash(state), document, now + ATTEMPT_S)
+        expires_at = self._log.now() + ATTEMPT_S
+        await asyncio.to_thread(self._attempts.put, purpose, handle_hash(state), document, expires_at)
 
     async def _take(self, purpose: str, state: str, browser: str) -> Mapping[str, Any]:
         """What the attempt began with. It is used up, whoever brings it."""

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from ostiary.control.services.oauth import OAuthError
-from ostiary.control.services.oauth.devices import ALPHABET, OPEN_MAX, Pace
-from ostiary.identity.limits import Limiter, network_key
+from ostiary.control.services.oauth.devices import ALPHABET, CODE_LETTERS, Pace
+from ostiary.control.services.outstanding import OUTSTANDING_MAX
+from ostiary.identity.limits import Limiter, network_keys
 from support.oauth_room import CONSOLE, DEVICE_GRANT, NETWORK, OAuthRoom, proof, refused
 
 
@@ -119,7 +120,7 @@ def test_pace_forgets_the_oldest() -> None:
         assert pace.is_due(device, 100.0)
     assert pace.is_due(b"1", 100.0)
     assert not pace.is_due(b"3", 100.0)
-    assert len(ALPHABET) ** 8 > OPEN_MAX * 10_000
+    assert len(ALPHABET) ** CODE_LETTERS > OUTSTANDING_MAX * 250_000
 
 
 def test_a_limiter_permits_a_burst_and_then_its_rate() -> None:
@@ -165,4 +166,4 @@ def test_a_limiter_keeps_a_bounded_number_of_keys() -> None:
     ],
 )
 def test_what_counts_as_one_place(address: str, place: str) -> None:
-    assert network_key(address) == place
+    assert network_keys(address)[0] == place

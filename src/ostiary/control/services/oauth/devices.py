@@ -12,19 +12,20 @@ from ostiary.control.services.handles import Randomness, handle_hash, new_handle
 from ostiary.control.services.oauth.errors import OAuthError
 from ostiary.control.services.oauth.requests import Asked, asked_of, check_client, needed
 from ostiary.control.services.oauth.tool_tokens import Confirmed, ToolTokens, invalid_grant
+from ostiary.control.services.outstanding import Outstanding
 from ostiary.control.services.sign_in_log import SignInLog
-from ostiary.identity.limits import Limiter, network_key
+from ostiary.identity.limits import Limiter, NetworkLimiter
 
 DEVICE_CODES = "device-code"
 USER_CODES = "device-user-code"
 LIFE_S = 600.0
 INTERVAL_S = 5.0
 SLOWER_S = 5.0
-OPEN_MAX = 10_000
-"""Codes that wait at the same time: one guess in two and a half million is right even then."""
+PACES_MAX = 10_000
 
 ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
-"""No vowels, so no words, and nothing that is read as a digit (RFC 8628 section 6.1)."""
+"""No vowels, so no words, and nothing that is read as a digit (RFC 8628 section 6.1). Of 25 billion codes at most some
+100,000 wait: one guess in a quarter of a million is right even then."""
 CODE_LETTERS = 8
 
 GUESS_RATE = 1 / 60
@@ -48,7 +49,7 @@ class DeviceRequest:
 class Pace:
     """When each device may ask next. Asking too early makes its interval longer (RFC 8628 section 3.5)."""
 
-    def __init__(self, most: int = OPEN_MAX) -> None:
+    def __init__(self, most: int = PACES_MAX) -> None:
         self._most = most
         self._next: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
 
@@ -74,9 +75,10 @@ class Devices:
         self._tool_tokens = tool_tokens
         self._randomness = randomness
         self._log = log
+        self._codes = Outstanding(one_time)
         self._pace = Pace()
-        self._begun = Limiter(BEGIN_RATE, BEGIN_BURST, log.now)
-        self._network_guesses = Limiter(GUESS_RATE, NETWORK_GUESSES, log.now)
+        self._begun = NetworkLimiter(BEGIN_RATE, BEGIN_BURST, log.now)
+        self._network_guesses = NetworkLimiter(GUESS_RATE, NETWORK_GUESSES, log.now)
         self._visitor_guesses = Limiter(GUESS_RATE, VISITOR_GUESSES, log.now)
 
     async def begin(self, fields: Mapping[str, str], network: str, key: str | None, console_url: str) -> dict[str, Any]:
@@ -84,12 +86,9 @@ class Devices:
         somebody: whoever confirms it has read and typed it (RFC 8628 section 5.4)."""
         check_client(fields)
         asked = asked_of(fields)
-        place = network_key(network)
-        if not self._begun.take(place):
-            raise _too_many(self._begun.wait_s(place))
+        if not self._begun.take(network):
+            raise _too_many(self._begun.wait_s(network))
         now = self._log.now()
-        if self._one_time.count(DEVICE_CODES, now) >= OPEN_MAX:
-            raise _too_many(INTERVAL_S)
         device_code = "ostd_" + new_handle(self._randomness)
         device = handle_hash(device_code)
         document = {
@@ -158,10 +157,10 @@ class Devices:
         return await self._tool_tokens.open(Confirmed.of(taken), self._tool_tokens.new_id(), fields, network, key)
 
     def _keep(self, device: bytes, document: Mapping[str, Any]) -> str:
-        self._one_time.put(DEVICE_CODES, device, document, document["expires_at"])
+        self._codes.put(DEVICE_CODES, device, document, document["expires_at"])
         while True:
             code = self._new_user_code()
-            if self._one_time.put(USER_CODES, handle_hash(code), {"device": device.hex()}, document["expires_at"]):
+            if self._codes.put(USER_CODES, handle_hash(code), {"device": device.hex()}, document["expires_at"]):
                 return code
 
     def _new_user_code(self) -> str:
@@ -174,9 +173,10 @@ class Devices:
     def _waiting(self, visitor: Visitor, user_code: str, network: str) -> tuple[str, bytes, Mapping[str, Any]]:
         """The code as it is kept, its device and what that asked for. Nothing awaits here: many guesses at once are
         counted one by one."""
-        for guesses, key in ((self._visitor_guesses, visitor.user.id), (self._network_guesses, network_key(network))):
-            if not guesses.take(key):
-                raise _too_many(guesses.wait_s(key))
+        if not self._visitor_guesses.take(visitor.user.id):
+            raise _too_many(self._visitor_guesses.wait_s(visitor.user.id))
+        if not self._network_guesses.take(network):
+            raise _too_many(self._network_guesses.wait_s(network))
         code = user_code.upper().replace("-", "").replace(" ", "")
         now = self._log.now()
         found = self._one_time.peek(USER_CODES, handle_hash(code), now) if len(code) == CODE_LETTERS else None
@@ -185,7 +185,7 @@ class Devices:
         if device is None or document is None or document["state"] != "waiting":
             self._log.refused(visitor.sign_in.issuer, "device_code_wrong", network)
             raise _no_such_code()
-        self._network_guesses.give_back(network_key(network))
+        self._network_guesses.give_back(network)
         self._visitor_guesses.give_back(visitor.user.id)
         return code, device, document
 

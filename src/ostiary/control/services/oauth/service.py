@@ -26,7 +26,7 @@ from ostiary.control.services.sign_in_log import SignInLog
 from ostiary.control.services.token_mint import TokenMint
 from ostiary.control.services.tokens import TokenService
 from ostiary.identity import dpop
-from ostiary.identity.limits import Limiter, network_key
+from ostiary.identity.limits import NetworkLimiter
 from ostiary.identity.tokens import looks_like_token, token_hash
 from ostiary.model.configuration import Configuration
 from ostiary.model.token import TokenRecord, TokenScope
@@ -82,7 +82,7 @@ class OAuthService:
         self._console_url = console_url
         self._gateway_url = gateway_url
         self._log = log
-        self._failures = Limiter(FAILURE_RATE, FAILURE_BURST, log.now)
+        self._failures = NetworkLimiter(FAILURE_RATE, FAILURE_BURST, log.now)
         mint = TokenMint(tokens, randomness, log)
         self._tool_tokens = ToolTokens(
             people=people,
@@ -264,18 +264,18 @@ class OAuthService:
 
     def _not_known(self, network: str) -> None:
         """Counts a wrong token; raises `OAuthError` where there were too many. Without a network nothing is counted."""
-        if network and not self._failures.take(network_key(network)):
+        if network and not self._failures.take(network):
             raise self._too_many(network)
 
     def _too_many(self, network: str) -> OAuthError:
-        wait_s = self._failures.wait_s(network_key(network))
+        wait_s = self._failures.wait_s(network)
         return OAuthError("temporarily_unavailable", "Too many tries; wait a moment.", 429, retry_after_s=wait_s)
 
     @contextmanager
     def _counting(self, network: str, *, is_costly: bool) -> Iterator[None]:
         """Counts what is refused within; of too many the refusal is to wait. What is right is never told so, unless to
         look at it is costly: then nothing is looked at."""
-        if is_costly and self._failures.wait_s(network_key(network)) > 0:
+        if is_costly and self._failures.wait_s(network) > 0:
             raise self._too_many(network)
         try:
             yield
