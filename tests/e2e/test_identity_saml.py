@@ -96,7 +96,7 @@ def test_an_assertion_buys_a_token_once(house: IdentityHouse, providers: Provide
     assert (answer.status, answer.json) == (200, {"path": "/hello"})
     again = house.grant(grant_type=BEARER, assertion=encoded)
     assert (again.status, again.json["error"]) == (400, "invalid_grant")
-    assert house.newest("admin.sign-in.refused", reason="assertion_used")
+    assert house.newest("admin.sign-in.refused", reason="used_before")
 
 
 def test_groups_decide_what_an_assertion_is_worth(house: IdentityHouse, providers: Providers) -> None:

@@ -33,13 +33,10 @@ ATTEMPT_S = 600.0
 BEGUN_A_MINUTE = 60
 """By one network."""
 
-USED_ID_SLACK_S = 60.0
-"""Used ids are remembered so much longer than what they name could be accepted."""
-
 LOGOUT_LIFE_S = 600.0
 """A logout token is not taken later than this after it was made, whatever life it gives itself."""
 
-_OIDC, _SAML, _ASSERTION, _LOGOUT = "oidc", "saml", "assertion", "logout"
+_OIDC, _SAML, _LOGOUT = "oidc", "saml", "logout"
 
 _Issuer = TypeVar("_Issuer", OidcIssuer, SamlIssuer)
 
@@ -165,7 +162,7 @@ class SignInService:
         self, issuer: str, browser: str, saml_response: str, relay_state: str, visit: Visit
     ) -> Opened:
         """A browser brings no console cookie here; the one it began with counts."""
-        from ostiary.control.services.saml_checks import checked_response
+        from ostiary.control.services.saml_checks import checked_response, use_once
         from ostiary.identity.saml.profile import profile_of
 
         known = self._issuer(issuer, SamlIssuer)
@@ -185,7 +182,7 @@ class SignInService:
                 request_id=document["request_id"],
                 now=self._log.now(),
             )
-            await self._use_once(_ASSERTION, f"{assertion.issuer} {assertion.id}", assertion.expires_at)
+            await use_once(self._one_time, assertion)
             if document["step_up"] and assertion.authenticated_at < document["started_at"] - SKEW_S:
                 raise SignInRefusedError("auth_time_too_old")
             profile = profile_of(known, assertion, wanted_claims(known, self._configuration().groups))
@@ -312,11 +309,6 @@ class SignInService:
         if not browser or handle_hash(browser).hex() != document["browser"]:
             raise SignInRefusedError("another_browser")
         return document
-
-    async def _use_once(self, purpose: str, name: str, expires_at: float) -> None:
-        until = expires_at + USED_ID_SLACK_S
-        if not await asyncio.to_thread(self._one_time.put, purpose, handle_hash(name), {}, until):
-            raise SignInRefusedError("used_before")
 
     def _issuer(self, name: str, kind: type[_Issuer]) -> _Issuer:
         for known in self._configuration().issuers:

@@ -278,7 +278,7 @@ async def test_an_assertion_gives_a_token_of_its_person_once(assertions: OAuthRo
     assert assertions.callers.groups(user) == {"engineering"}
     with refused("invalid_grant"):
         await assertions.token(grant_type=SAML, assertion=encoded)
-    assert assertions.reasons() == ["assertion_used"]
+    assert assertions.reasons() == ["used_before"]
 
 
 async def test_an_assertion_shown_many_times_at_once_works_once(assertions: OAuthRoom) -> None:

@@ -2,7 +2,6 @@
 SAML) and RFC 7523 (tokens of workloads)."""
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -36,7 +35,6 @@ from ostiary.model.token import TokenScope
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name
 ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105 - a name
 JWT = "urn:ietf:params:oauth:token-type:jwt"
-USED_ASSERTIONS = "saml-assertion"
 
 _GATEWAY = frozenset({TokenScope.GATEWAY})
 
@@ -125,7 +123,7 @@ class ForeignGrants:
         raise self._refused(None, refusal.reason, network)
 
     async def _asserted(self, issuer: SamlIssuer, encoded: str, console_url: str) -> Shown:
-        from ostiary.control.services.saml_checks import checked_bare_assertion
+        from ostiary.control.services.saml_checks import checked_bare_assertion, use_once
         from ostiary.identity.saml import profile
 
         metadata = await self._providers.saml(issuer)
@@ -136,9 +134,7 @@ class ForeignGrants:
             sp_entity_id=sp_entity_id(console_url, issuer.name),
             now=self._log.now(),
         )
-        used = hashlib.sha256(f"{assertion.issuer} {assertion.id}".encode()).digest()
-        if not await asyncio.to_thread(self._one_time.put, USED_ASSERTIONS, used, {}, assertion.expires_at):
-            raise SignInRefusedError("assertion_used")
+        await use_once(self._one_time, assertion)
         wanted = wanted_claims(issuer, self._configuration().groups)
         return Shown(
             issuer.name,
