@@ -83,7 +83,7 @@ def test_a_malformed_file_names_file_line_and_nearest_word_and_changes_nothing(
     file = tmp_path / "broken.yaml"
     file.write_text(text)
     before = house.api("GET", "/configuration")
-    done = house.cli("apply", "-f", str(file), *(["--dry-run"] if dry else []))
+    done = house.cli_here("apply", "-f", str(file), *(["--dry-run"] if dry else []))
     sentence = _sentence(done, FAILED)
     assert "broken.yaml" in sentence
     assert f"line {line}" in sentence or f":{line}" in sentence
@@ -121,7 +121,7 @@ ILLEGAL_KEYS = {
 def test_an_illegal_key_is_refused_when_saved_and_not_repeated(case: str, house: Installation) -> None:
     value = ILLEGAL_KEYS[case]
     before = house.api("GET", "/secrets")
-    done = house.cli("secret", "set", "notes-key", stdin=value)
+    done = house.cli_here("secret", "set", "notes-key", stdin=value)
     sentence = _sentence(done, FAILED)
     printable = value.strip()[:8].decode(errors="ignore")
     assert not printable or printable not in sentence
@@ -189,7 +189,7 @@ def test_an_unknown_option_or_command_is_wrong_usage(arguments: tuple[str, ...],
     ids=" ".join,
 )
 def test_an_unknown_id_fails_with_a_sentence(arguments: tuple[str, ...], house: Installation) -> None:
-    _sentence(house.cli(*arguments), FAILED)
+    _sentence(house.cli_here(*arguments), FAILED)
 
 
 # -- starting ----------------------------------------------------------------------
