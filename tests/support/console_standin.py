@@ -123,7 +123,6 @@ class StandIn:
             "device_code": DEVICE_CODE,
             "user_code": "WDJB-MJHT",
             "verification_uri": f"{self.url}/device",
-            "verification_uri_complete": f"{self.url}/device?user_code=WDJB-MJHT",
             "expires_in": 600,
             "interval": 1,
         }

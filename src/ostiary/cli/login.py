@@ -115,8 +115,6 @@ def _with_code(
     code = oauth_client.begin_device(endpoints, agent, device)
     _say(f"With a browser on any machine, open:  {visible(through(code.url))}")
     _say(f"and enter this code:  {paint(visible(code.user_code), 'bold', stream=sys.stderr)}")
-    if code.url_with_code and through is _directly:
-        _say(f"(or open {visible(code.url_with_code)})")
     _say(f"Confirm it there only if the page names {visible(device)}. Waiting …")
     return oauth_client.await_device(endpoints, code)
 

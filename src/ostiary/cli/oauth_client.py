@@ -58,7 +58,6 @@ class DeviceCode:
     device_code: str
     user_code: str
     url: str
-    url_with_code: str
     interval_s: float
     expires_in_s: float
 
@@ -165,7 +164,6 @@ def begin_device(endpoints: Endpoints, agent: str, device: str) -> DeviceCode:
             device_code=str(document["device_code"]),
             user_code=str(document["user_code"]),
             url=url,
-            url_with_code=str(document.get("verification_uri_complete") or ""),
             interval_s=max(_POLL_LEAST_S, float(document.get("interval", _SLOW_DOWN_S))),
             expires_in_s=float(document["expires_in"]),
         )
