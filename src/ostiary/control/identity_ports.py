@@ -251,7 +251,10 @@ class IdentityProviders(Protocol):
 
     async def userinfo(self, issuer: OidcIssuer, access_token: str) -> Mapping[str, Any]: ...
 
-    async def saml(self, issuer: SamlIssuer) -> IdentityProviderMetadata: ...
+    async def saml(self, issuer: SamlIssuer, again: bool = False) -> IdentityProviderMetadata:
+        """With `again` it is fetched again, at most once a minute whatever is asked; what was there stays where the
+        provider does not answer."""
+        ...
 
 
 class SamlKeys(Protocol):

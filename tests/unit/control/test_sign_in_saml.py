@@ -19,7 +19,9 @@ from ostiary.control.services.sign_in import Opened
 from ostiary.identity.saml.instants import format_instant
 from ostiary.model.errors import NotFoundError, SignInRefusedError, UnreachableError
 from ostiary.model.issuer import Group, GroupSource, SamlIssuer
-from support.saml_idp import ACS, NOW, SAMLP, SP, Words, metadata_xml, pair, post, signed_response
+from support.http_server import Reply
+from support.oidc_provider import oidc_provider
+from support.saml_idp import ACS, NOW, SAMLP, SP, Pair, Words, metadata_xml, pair, post, signed_response
 from support.sign_in_room import Browser, SignInRoom, parameters_of, sign_in_room
 
 
@@ -44,7 +46,9 @@ def request_of(url: str) -> tuple[dict[str, str], str]:
     return dict(request.attrib), sent["RelayState"]
 
 
-def answer_to(request: dict[str, str], house: SignInRoom, number: int = 1, **words: object) -> str:
+def answer_to(
+    request: dict[str, str], house: SignInRoom, number: int = 1, by: Pair | None = None, **words: object
+) -> str:
     now = house.clock()
     said = Words(
         answers=request["ID"], confirmation_answers=request["ID"], assertion_id=f"_assertion-{number}",
@@ -52,7 +56,7 @@ def answer_to(request: dict[str, str], house: SignInRoom, number: int = 1, **wor
         starts=format_instant(now - 5), ends=format_instant(now + 300), session_ends=format_instant(now + 3600),
         authn_instant=format_instant(now - 10),
     )  # fmt: skip
-    return post(signed_response(replace(said, **words)))  # type: ignore[arg-type]
+    return post(signed_response(replace(said, **words), by=by or pair()))  # type: ignore[arg-type]
 
 
 async def bring(browser: Browser, answer: str, relay_state: str, issuer: str = "company") -> Opened:
@@ -174,6 +178,40 @@ async def test_g17_what_another_key_signed_signs_nobody_in(house: SignInRoom) ->
     assert house.reasons() == ["signature"]
     assert "signature" not in str(refused.value)
     assert house.people.named("ann@example.com") is None
+
+
+async def test_a_new_certificate_is_found_when_it_is_first_used_at_most_once_a_minute(house: SignInRoom) -> None:
+    with oidc_provider() as server:
+
+        def publish(*names: str) -> None:
+            server.documents["/idp.xml"] = Reply(body=metadata_xml(*map(pair, names)).encode())
+
+        async def signed_by(name: str, number: int) -> Opened:
+            browser = house.browser()
+            request, relay_state = request_of(await browser.begin())
+            return await bring(browser, answer_to(request, house, number, by=pair(name)), relay_state)
+
+        publish("idp")
+        house.trust(SamlIssuer("company", metadata_url=f"{server.url}/idp.xml", allow_private=True))
+        await signed_by("idp", 1)
+        publish("idp", "next")
+        with pytest.raises(SignInRefusedError):
+            await signed_by("next", 2)  # fetched a moment ago
+        house.clock.now += 60
+        assert (await signed_by("next", 3)).user.name == "ann@example.com"
+        for number in range(3):
+            with pytest.raises(SignInRefusedError):
+                await signed_by("evil", number)
+        house.clock.now += 60
+        with pytest.raises(SignInRefusedError):
+            await signed_by("evil", 4)
+        assert server.counts["/idp.xml"] == 3
+        server.documents["/idp.xml"] = Reply(503)
+        house.clock.now += 60
+        with pytest.raises(SignInRefusedError):
+            await signed_by("evil", 5)
+        await signed_by("next", 6)
+        assert set(house.reasons()) == {"signature"}
 
 
 async def test_a_provider_that_wants_signed_requests_gets_them_with_the_key_of_our_metadata(

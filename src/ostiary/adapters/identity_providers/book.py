@@ -75,8 +75,8 @@ class IdentityProviderBook:
         """What `keys` would give without fetching; None when it is time to ask it."""
         return self._published(issuer).known_keys()
 
-    async def saml(self, issuer: SamlIssuer) -> IdentityProviderMetadata:
-        return await self._saml_published(issuer).metadata()
+    async def saml(self, issuer: SamlIssuer, again: bool = False) -> IdentityProviderMetadata:
+        return await self._saml_published(issuer).metadata(again)
 
     def clock_difference_s(self, issuer: Issuer) -> float | None:
         """By how much the provider's clock was ahead of ours when it last told what it publishes."""

@@ -111,7 +111,8 @@ class Publications:
 
 
 class SamlPublications:
-    """Of a SAML identity provider. Metadata is read again every hour at least, so that a new certificate is known."""
+    """Of a SAML identity provider. Metadata is read again every hour at least, and when a message is signed by none of
+    its certificates."""
 
     def __init__(self, issuer: SamlIssuer, call: ProviderCall, clock: Clock) -> None:
         self._issuer = issuer
@@ -125,9 +126,9 @@ class SamlPublications:
         )
         self.clock_difference_s: float | None = None
 
-    async def metadata(self) -> IdentityProviderMetadata:
+    async def metadata(self, again: bool = False) -> IdentityProviderMetadata:
         if self._file is None:
-            return await self._fetched.get()
+            return await (self._fetched.again() if again else self._fetched.get())
         with self._call.naming(SAML_METADATA):
             found = await self._file.get()
             if found.valid_until is not None and found.valid_until <= self._clock():

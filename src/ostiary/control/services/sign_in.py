@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from ostiary.control.identity_ports import IdentityProviders, OneTime, SamlKeys, SignIns
@@ -162,6 +163,7 @@ class SignInService:
         self, issuer: str, browser: str, saml_response: str, relay_state: str, visit: Visit
     ) -> Opened:
         """A browser brings no console cookie here; the one it began with counts."""
+        from ostiary.control.services.saml_by_metadata import by_metadata
         from ostiary.control.services.saml_checks import checked_response, use_once
         from ostiary.identity.saml.profile import profile_of
 
@@ -172,16 +174,16 @@ class SignInService:
             document = await self._take(_SAML, relay_state, browser)
             if document["issuer"] != issuer:
                 raise SignInRefusedError("answer_of_other_issuer")
-            metadata = await self._providers.saml(known)
             url = self._console_url()
-            assertion = await checked_response(
+            check = partial(
+                checked_response,
                 saml_response,
-                metadata,
                 sp_entity_id=sp_entity_id(url, issuer),
                 acs_url=acs_url(url, issuer),
                 request_id=document["request_id"],
                 now=self._log.now(),
             )
+            assertion = await by_metadata(self._providers, known, check)
             await use_once(self._one_time, assertion)
             if document["step_up"] and assertion.authenticated_at < document["started_at"] - SKEW_S:
                 raise SignInRefusedError("auth_time_too_old")

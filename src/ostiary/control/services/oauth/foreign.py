@@ -4,6 +4,7 @@ SAML) and RFC 7523 (tokens of workloads)."""
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ostiary.control.caller import Caller
@@ -123,17 +124,18 @@ class ForeignGrants:
         raise self._refused(None, refusal.reason, network)
 
     async def _asserted(self, issuer: SamlIssuer, encoded: str, console_url: str) -> Shown:
+        from ostiary.control.services.saml_by_metadata import by_metadata
         from ostiary.control.services.saml_checks import checked_bare_assertion, use_once
         from ostiary.identity.saml import profile
 
-        metadata = await self._providers.saml(issuer)
-        assertion = await checked_bare_assertion(
+        check = partial(
+            checked_bare_assertion,
             encoded,
-            metadata,
             token_url=f"{console_url}/oauth/token",
             sp_entity_id=sp_entity_id(console_url, issuer.name),
             now=self._log.now(),
         )
+        assertion = await by_metadata(self._providers, issuer, check)
         await use_once(self._one_time, assertion)
         wanted = wanted_claims(issuer, self._configuration().groups)
         return Shown(
