@@ -1,6 +1,6 @@
 """Which groups of the installation somebody is in, as of now."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from ostiary.model.issuer import Group, Issuer, OidcIssuer, SamlIssuer
 from ostiary.model.person import User, name_key
@@ -44,17 +44,6 @@ class GroupBook:
 def groups_of(user: User, scim_groups: Iterable[str], groups: Sequence[Group]) -> frozenset[str]:
     """As `GroupBook.of`, for one question."""
     return GroupBook(groups).of(user, scim_groups)
-
-
-def groups_of_claims(issuer: str, claims: Mapping[str, Sequence[str]], groups: Sequence[Group]) -> frozenset[str]:
-    """The groups that claims alone give, for a token of `issuer` whose person was never seen."""
-    return frozenset(group.name for group in groups if is_source_of(group, issuer, claims))
-
-
-def is_source_of(group: Group, issuer: str | None, claims: Mapping[str, Sequence[str]]) -> bool:
-    return issuer is not None and any(
-        source.issuer == issuer and source.value in claims.get(source.claim, ()) for source in group.sources
-    )
 
 
 def wanted_claims(issuer: Issuer, groups: Sequence[Group]) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ostiary.identity.groups import groups_of, groups_of_claims, wanted_claims
+from ostiary.identity.groups import groups_of, wanted_claims
 from ostiary.identity.roles import permissions_of, roles_of
 from ostiary.model.issuer import Group, GroupSource, OidcIssuer, SamlIssuer, WorkloadIssuer
 from ostiary.model.permission import BUILT_IN_ROLES, OWN, Assignment, Permission, Role
@@ -41,11 +41,6 @@ def test_groups_come_from_claims_names_and_provisioning() -> None:
 )
 def test_what_an_issuer_says_counts_for_its_own_people(changes: dict[str, object], groups: set[str]) -> None:
     assert groups_of(changed(ADA, **changes), [], GROUPS) == groups
-
-
-def test_claims_of_a_token_alone() -> None:
-    assert groups_of_claims("corp", {"groups": ("eng",)}, GROUPS) == {"engineering"}
-    assert groups_of_claims("other", {"groups": ("eng",)}, GROUPS) == frozenset()
 
 
 def test_only_claims_that_groups_are_made_from_are_wanted() -> None:
