@@ -43,21 +43,22 @@ class Arrivals:
         user = self._people.get(user_id)
         return user is not None and user.issuer == issuer.name and is_familiar(issuer, user.issuer_identifier)
 
-    async def user_of(self, profile: Profile) -> User:
+    async def user_of(self, profile: Profile, *, by_token: bool = False) -> User:
         """The user whom this issuer calls by this subject, with what it says of them now. At the first time they are
         the one that SCIM provisioned for this issuer under that name, or a new one; never one of another issuer, and
         never found by an e-mail address (G10). A known user keeps their name, whatever the provider calls them now:
-        rules, approvals and the audit log know them by it.
+        rules, approvals and the audit log know them by it. `by_token` is for what a token says that may have been made
+        before they were removed: where SCIM provisions the issuer's people, nobody is new by it.
 
-        Raises `SignInRefusedError`: `inactive`, `name_unusable`, `name_taken` by somebody else, or `issuer_changed`
-        where the user came from another provider that had this issuer's name.
+        Raises `SignInRefusedError`: `inactive`, `name_unusable`, `name_taken` by somebody else, `not_provisioned`, or
+        `issuer_changed` where the user came from another provider that had this issuer's name.
         """
         for _ in range(_TRIES):  # somebody else may change the same user at the same time
             known = self._people.of_subject(profile.issuer, profile.subject)
             if known is not None:
                 arrived = await self._known(known, profile)
             else:
-                arrived = await self._first_time(profile)
+                arrived = await self._first_time(profile, by_token)
             if arrived is not None:
                 return arrived
         raise SignInRefusedError("changed_meanwhile")
@@ -89,11 +90,14 @@ class Arrivals:
             self._access_changed()
         return stored
 
-    async def _first_time(self, profile: Profile) -> User | None:
+    async def _first_time(self, profile: Profile, by_token: bool) -> User | None:
         if not is_usable_name(profile.name):
             raise SignInRefusedError("name_unusable")
         same = self._people.named(profile.name)
         if same is None:
+            scim = self._configuration().scim
+            if by_token and scim is not None and scim.issuer == profile.issuer:
+                raise SignInRefusedError("not_provisioned")
             return await self._new(profile)
         if not self._is_provisioned_for(profile.issuer, same):
             raise SignInRefusedError("name_taken")

@@ -16,10 +16,11 @@ from ostiary.model.issuer import (
     GroupSource,
     OidcIssuer,
     SamlIssuer,
+    ScimSettings,
     WorkloadIssuer,
     WorkloadRule,
 )
-from ostiary.model.person import ServiceAccount
+from ostiary.model.person import Origin, ServiceAccount, User
 from support import jwts, saml_idp
 from support.oauth_room import CONSOLE, GATEWAY, OAuthRoom, proof, refused
 from support.oidc_provider import OidcProvider, oidc_provider
@@ -230,6 +231,28 @@ async def test_a_person_who_was_deactivated_gets_nothing_for_any_token(
     assert set(house.reasons()) == {"inactive"}
 
 
+async def test_nobody_whom_the_directory_removed_comes_back_by_a_token(
+    house: OAuthRoom, provider: OidcProvider
+) -> None:
+    await swap(house, id_token(provider))
+    house.configuration = replace(house.configuration, scim=ScimSettings("company"))
+    user = house.people.of_subject("company", "s1")
+    assert user is not None
+    await swap(house, id_token(provider))  # who is known still comes
+    house.people.remove(user.id)
+    for kind, token in (("id_token", id_token(provider)), ("access_token", access_token(provider))):
+        with refused("invalid_grant"):
+            await swap(house, token, kind)
+    assert set(house.reasons()) == {"not_provisioned"}
+    assert house.people.named("ada@example.com") is None
+    now = house.clock()
+    house.people.add(User("p1", "ada@example.com", Origin.SCIM, now, now))
+    assert (await swap(house, id_token(provider)))["user"] == "ada@example.com"
+    house.people.remove("p1")
+    house.configuration = replace(house.configuration, scim=ScimSettings("another"))
+    await swap(house, id_token(provider))
+
+
 async def test_an_older_token_does_not_bring_back_a_group(house: OAuthRoom, provider: OidcProvider) -> None:
     old = id_token(provider)
     house.clock.now += 60
@@ -279,6 +302,13 @@ async def test_an_assertion_gives_a_token_of_its_person_once(assertions: OAuthRo
     with refused("invalid_grant"):
         await assertions.token(grant_type=SAML, assertion=encoded)
     assert assertions.reasons() == ["used_before"]
+
+
+async def test_an_assertion_makes_nobody_whom_the_directory_has_to_provision(assertions: OAuthRoom) -> None:
+    assertions.configuration = replace(assertions.configuration, scim=ScimSettings("company"))
+    with refused("invalid_grant"):
+        await assertions.token(grant_type=SAML, assertion=assertion())
+    assert assertions.reasons() == ["not_provisioned"]
 
 
 async def test_an_assertion_shown_many_times_at_once_works_once(assertions: OAuthRoom) -> None:

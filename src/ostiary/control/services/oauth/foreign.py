@@ -246,7 +246,7 @@ class ForeignGrants:
         if known is not None:
             profile = replace(profile, email=profile.email or known.email)
         try:
-            return await self._arrivals.user_of(profile)
+            return await self._arrivals.user_of(profile, by_token=True)
         except SignInRefusedError as failure:
             raise self._refused(profile.issuer, failure.reason, network) from None
 
