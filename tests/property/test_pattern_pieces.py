@@ -121,7 +121,7 @@ def test_every_beginning_of_a_match_is_known_as_one(case: tuple[Pattern, re.Patt
     assert not beginnings.begins(b"", 0)
 
 
-@BUSY
+@settings(parent=BUSY, max_examples=examples(50, 500))  # Hyperscan takes long to compile some
 @given(matched(), st.text(alphabet=ALPHABET, max_size=4), st.text(alphabet=ALPHABET, max_size=4))
 def test_every_gate_finds_what_the_piece_finds(
     case: tuple[Pattern, re.Pattern[str], str], before: str, after: str

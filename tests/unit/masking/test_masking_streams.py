@@ -47,7 +47,7 @@ def test_a_key_in_single_bytes_is_one_mark() -> None:
 def test_what_is_held_never_exceeds_the_stated_bound(spelling: str) -> None:
     stream = MATCHER.stream("body")
     most = 0
-    for byte in SPELLINGS[spelling](KEY) * 3:
+    for byte in SPELLINGS[spelling](KEY) * 2:
         stream.feed(bytes([byte]))
         most = max(most, stream.held_bytes)
     assert 0 < most <= MATCHER.hold_back_max_bytes
