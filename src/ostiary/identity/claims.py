@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ostiary.identity import binding
 from ostiary.identity.jwt import JwtError
 
 Claims = Mapping[str, object]
@@ -98,7 +99,7 @@ def bound_to(claims: Claims) -> str | None:
         return None
     confirmation = claims["cnf"]
     if isinstance(confirmation, dict) and len(confirmation) == 1:
-        for method, prefix in (("jkt", "jkt:"), ("x5t#S256", "x5t:")):
+        for method, prefix in (("jkt", binding.KEY), ("x5t#S256", binding.CERTIFICATE)):
             thumbprint = confirmation.get(method)
             if isinstance(thumbprint, str) and len(thumbprint) == 43:  # SHA-256
                 return prefix + thumbprint

@@ -5,6 +5,7 @@ import hmac
 import re
 from dataclasses import dataclass
 
+from ostiary.identity import binding
 from ostiary.identity.claims import SKEW_S, date_of, must_text
 from ostiary.identity.encoding import base64url
 from ostiary.identity.jwt import (
@@ -48,7 +49,7 @@ class Proof:
     @property
     def bound_to(self) -> str:
         """As in `Actor`."""
-        return f"jkt:{self.thumbprint}"
+        return binding.KEY + self.thumbprint
 
 
 def check_proof(

@@ -1,17 +1,17 @@
 """Where every token is made: its text exists only in the answer, its hash in the store, its making in the audit log."""
 
 import asyncio
-import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from ostiary.control.caller import Caller
 from ostiary.control.ports import TokenStore
 from ostiary.control.services.admin_log import AdminLog
+from ostiary.identity import binding
 from ostiary.identity.tokens import RANDOM_BYTES, mint_token, token_hash
 from ostiary.model.actor import Actor, ActorKind
 from ostiary.model.errors import CallerError
@@ -88,5 +88,4 @@ def bound_to_certificate(pem: str) -> str:
             "The certificate is not one in PEM.", "Give the client's certificate, without its key."
         ) from None
     # Of a chain, the client's own comes first.
-    thumbprint = certificates[0].fingerprint(SHA256())
-    return "x5t:" + base64.urlsafe_b64encode(thumbprint).rstrip(b"=").decode("ascii")
+    return binding.of_certificate(certificates[0].public_bytes(Encoding.DER))
