@@ -1,8 +1,9 @@
 """What opens something for whoever holds it: 32 random bytes as text, of which only the SHA-256 is stored."""
 
-import base64
 import hashlib
 from collections.abc import Callable
+
+from ostiary.identity.encoding import base64url
 
 RANDOM_BYTES = 32
 
@@ -12,7 +13,7 @@ Randomness = Callable[[int], bytes]
 
 def new_handle(randomness: Randomness) -> str:
     """43 characters that fit into cookies, queries and paths."""
-    return base64.urlsafe_b64encode(randomness(RANDOM_BYTES)).rstrip(b"=").decode()
+    return base64url(randomness(RANDOM_BYTES))
 
 
 def handle_hash(text: str) -> bytes:

@@ -1,6 +1,5 @@
 """What every page works with: the services, who is looking, and forms that are taken only from pages of ours."""
 
-import base64
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from starlette.responses import Response
 from ostiary.control.services import Services
 from ostiary.control.services.callers import Callers
 from ostiary.control.services.console_sessions import ConsoleSessions, Visit, Visitor
+from ostiary.control.services.handles import new_handle
 from ostiary.control.services.oauth import OAuthService
 from ostiary.control.services.owner import OwnerService
 from ostiary.control.services.sign_in import Opened, SignInService
@@ -22,8 +22,6 @@ from ostiary.control.web.visitors import device_of, network_of
 from ostiary.identity.urls import is_relative_path
 from ostiary.model.configuration import Configuration
 from ostiary.model.errors import RefusedError
-
-_ATTEMPT_BYTES = 32
 
 
 class ForeignPageError(RefusedError):
@@ -115,9 +113,7 @@ class Console:
 
     def attempt(self, request: Request) -> str:
         """The value of the browser's attempt cookie, a new one where it has none: `keep_attempt` sets it."""
-        return read_cookie(request, ATTEMPT) or base64.urlsafe_b64encode(
-            self._randomness(_ATTEMPT_BYTES)
-        ).decode().rstrip("=")
+        return read_cookie(request, ATTEMPT) or new_handle(self._randomness)
 
     @staticmethod
     def keep_attempt(response: Response, attempt: str) -> Response:

@@ -4,9 +4,10 @@ For people who are signed in, `ConsoleSessions` derives it from their session. B
 cookie: only a page of ours can have put the two together, because nobody else can read or set a `__Host-` cookie.
 """
 
-import base64
 import hashlib
 import hmac
+
+from ostiary.identity.encoding import base64url
 
 FIELD = "csrf"
 HEADER = "x-ostiary-csrf"
@@ -15,8 +16,7 @@ _CONTEXT = b"ostiary form before sign-in\0"
 
 
 def token_of_attempt(cookie: str) -> str:
-    digest = hashlib.sha256(_CONTEXT + cookie.encode()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return base64url(hashlib.sha256(_CONTEXT + cookie.encode()).digest())
 
 
 def matches(given: str | None, expected: str) -> bool:

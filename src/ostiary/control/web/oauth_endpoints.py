@@ -10,6 +10,7 @@ from ostiary.control.services.oauth import OAuthError
 from ostiary.control.web.console import Console, ForeignPageError
 from ostiary.control.web.forms import SAML_MAX_BYTES, FormTooLargeError, read_form, read_query
 from ostiary.control.web.headers import policy_with_form_target
+from ostiary.control.web.origins import origin_of
 from ostiary.control.web.pages import failure_page, handled, page, see_other
 from ostiary.control.web.visitors import device_of, network_of
 from ostiary.identity.urls import form_of, with_query
@@ -53,7 +54,7 @@ class OAuthEndpoints:
             asked=asked.asked, parameters=parameters, network=network_of(request), browser=device_of(request),
             life_s=await self._oauth.life_s(visitor),
         )  # fmt: skip
-        response.headers["content-security-policy"] = policy_with_form_target(_origin_of(asked.redirect_uri))
+        response.headers["content-security-policy"] = policy_with_form_target(origin_of(asked.redirect_uri))
         return response
 
     async def _decide(self, request: Request) -> Response:
@@ -123,8 +124,3 @@ def _authorize_refused(failure: OstiaryError) -> Response:
 
 def _document(document: object, status: int = 200, more: dict[str, str] | None = None) -> Response:
     return Response(orjson.dumps(document), status, {**_TOKEN_HEADERS, **(more or {})}, "application/json")
-
-
-def _origin_of(uri: str) -> str:
-    scheme, _, rest = uri.partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}"

@@ -31,7 +31,7 @@ class Origins:
     def is_own(self, origin: str, connection: HTTPConnection) -> bool:
         """Whether `origin` is this console as the browser sees it: its public address, or the one it just asked."""
         asked = f"{connection.url.scheme}://{connection.headers.get('host', '')}"
-        return origin != "null" and _plain(origin) in {_plain(asked), _plain(_origin_of(self._console_url()))}
+        return origin != "null" and _plain(origin) in {_plain(asked), _plain(origin_of(self._console_url()))}
 
     def may_write(self, connection: HTTPConnection) -> bool:
         """Whether a request that changes something comes from a page of ours: by Origin, and by Sec-Fetch-Site where
@@ -56,10 +56,11 @@ class Origins:
         )
 
     def _console_name(self) -> str | None:
-        return _host_name(_origin_of(self._console_url()).partition("://")[2])
+        return _host_name(origin_of(self._console_url()).partition("://")[2])
 
 
-def _origin_of(url: str) -> str:
+def origin_of(url: str) -> str:
+    """Scheme and authority of a URL that has both."""
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.partition('/')[0]}"
 
