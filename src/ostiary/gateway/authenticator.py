@@ -5,6 +5,7 @@ import base64
 import binascii
 import math
 from asyncio import BaseTransport
+from collections import OrderedDict
 from dataclasses import replace
 from hashlib import sha256
 
@@ -20,6 +21,9 @@ from ostiary.protocols.heads import RequestHead
 FOREIGN_SURE_S = 300.0
 
 _CACHED_TOKENS = 65_536
+_OVER_SEEN_S = 86_400.0
+"""A token is kept as expired when it is seen so within this time. A clock that leaps years ahead for a moment must not
+end every token that is used just then."""
 _FOREIGN_START = b"eyJ"
 """How a JSON object begins in base64: every JWT does."""
 _FOREIGN_MAX_BYTES = 16 * 1024
@@ -80,6 +84,7 @@ class Authenticator:
         self._possession = possession
         self._unknown_tokens = unknown_tokens
         self._cache: dict[bytes, Actor] = {}
+        self._over: OrderedDict[bytes, None] = OrderedDict()
 
     def identify(self, head: RequestHead, now: float, network: str, transport: BaseTransport | None = None) -> Actor:
         """The actor of the request's token. `now` is seconds since the epoch, `transport` the connection it came on.
@@ -96,7 +101,8 @@ class Authenticator:
                 self._cache.clear()
             self._cache[digest] = actor
             self._book.used(actor.token_id, now, network)
-        if actor.expires_at <= now:
+        if actor.expires_at <= now or digest in self._over:
+            self._keep_over(digest, now - actor.expires_at)
             raise GatewayRefusal(401, "token_expired", "This token has expired.", _NEXT)
         if actor.bound_to is not None:
             self._possession.check(actor.bound_to, head, token, now, transport)
@@ -131,6 +137,16 @@ class Authenticator:
     def forget(self) -> None:
         """Drop every cached token; the next use of each asks the book again."""
         self._cache.clear()
+
+    def _keep_over(self, digest: bytes, since_s: float) -> None:
+        """What was seen expired stays so when the clock goes back. Each token for itself: a time that never goes back
+        would, once a clock that ran ahead is set right, take every new token for an old one."""
+        if since_s > _OVER_SEEN_S:
+            return
+        self._over[digest] = None
+        self._over.move_to_end(digest)
+        if len(self._over) > _CACHED_TOKENS:
+            self._over.popitem(last=False)
 
     def _found(self, token: bytes, digest: bytes, now: float) -> Actor | None:
         if looks_like_token(token):

@@ -1,41 +1,41 @@
 """Tokens that only one sender may use: who holds the key says so with every request (DPoP, RFC 9449), or with the
 connection (mutual TLS, RFC 8705)."""
 
-import base64
 import ssl
+import time
 from asyncio import BaseTransport
-from collections import OrderedDict
+from collections.abc import Callable
 from hashlib import sha256
 
+from ostiary.identity import binding
 from ostiary.identity.dpop import check_proof
+from ostiary.identity.used_proofs import UsedProofs
 from ostiary.model.errors import GatewayRefusal, SignInRefusedError
 from ostiary.protocols.header_rules import RequestField
 from ostiary.protocols.heads import RequestHead
 
-KEY = "jkt:"
-CERTIFICATE = "x5t:"
-_PROOF_LIFE_S = 180.0
-"""Longer than a proof is accepted, both ways of a wrong clock counted."""
-_PROOFS_MAX = 200_000
 _SCHEMES = ("http", "https")
 
 
 class Possession:
     """`behind_proxy`: TLS ends before us, so a proof speaks of https where we see none. `public_url` is the gateway's
-    address as senders see it, empty where that is the Host they name."""
+    address as senders see it, empty where that is the Host they name. `steady` is a clock that nobody sets."""
 
-    def __init__(self, tls: bool, behind_proxy: bool, public_url: str = "") -> None:
+    def __init__(
+        self, tls: bool, behind_proxy: bool, public_url: str = "", steady: Callable[[], float] = time.monotonic
+    ) -> None:
         self._public_url = public_url.rstrip("/")
         self._schemes = _SCHEMES if behind_proxy else _SCHEMES[tls : tls + 1]
-        self._seen: OrderedDict[bytes, float] = OrderedDict()
+        self._steady = steady
+        self._used = UsedProofs()
 
     def check(
         self, bound_to: str, head: RequestHead, token: bytes, now: float, transport: BaseTransport | None
     ) -> None:
         """Returns when the sender holds what the token is bound to. Raises `GatewayRefusal`."""
-        if bound_to.startswith(KEY):
+        if bound_to.startswith(binding.KEY):
             self._check_proof(bound_to, head, token, now)
-        elif not bound_to.startswith(CERTIFICATE) or _certificate(transport) != bound_to.removeprefix(CERTIFICATE):
+        elif _certificate(transport) != bound_to:
             raise _refusal("This token is bound to a client certificate, and the connection has not that one.")
 
     def _check_proof(self, bound_to: str, head: RequestHead, token: bytes, now: float) -> None:
@@ -58,34 +58,18 @@ class Possession:
                 )
             except SignInRefusedError:
                 continue
-            if proof.bound_to == bound_to and self._is_first_use(bound_to, proof.jti, now):
+            used = sha256(f"{bound_to} {proof.jti}".encode()).digest()
+            if proof.bound_to == bound_to and self._used.is_first(used, self._steady()):
                 return
             break
         raise _refusal("The DPoP proof is not one of this token's key for this request, or was used before.")
 
-    def _is_first_use(self, bound_to: str, jti: str, now: float) -> bool:
-        seen = self._seen
-        while seen:
-            oldest = next(iter(seen))
-            if seen[oldest] > now and len(seen) < _PROOFS_MAX:
-                break
-            if seen[oldest] > now:
-                return False  # a flood: refusing is safe, forgetting is not
-            del seen[oldest]
-        key = sha256(f"{bound_to} {jti}".encode()).digest()
-        if key in seen:
-            return False
-        seen[key] = now + _PROOF_LIFE_S
-        return True
-
 
 def _certificate(transport: BaseTransport | None) -> str | None:
-    """The thumbprint of the client's certificate, whose chain TLS has verified."""
+    """The binding to the client's certificate, whose chain TLS has verified."""
     tls = None if transport is None else transport.get_extra_info("ssl_object")
     certificate = tls.getpeercert(binary_form=True) if isinstance(tls, ssl.SSLObject) else None
-    if not certificate:
-        return None
-    return base64.urlsafe_b64encode(sha256(certificate).digest()).rstrip(b"=").decode("ascii")
+    return binding.of_certificate(certificate) if certificate else None
 
 
 def _refusal(sentence: str) -> GatewayRefusal:

@@ -2,10 +2,13 @@
 
 import asyncio
 import hashlib
+import time
+from collections.abc import Callable
 
 from ostiary.control.identity_ports import OneTime
 from ostiary.control.services.oauth.errors import OAuthError
 from ostiary.identity.dpop import check_proof
+from ostiary.identity.used_proofs import UsedProofs
 from ostiary.model.errors import SignInRefusedError
 
 PURPOSE = "dpop"
@@ -14,8 +17,13 @@ REMEMBERED_S = 600.0
 
 
 class Proofs:
-    def __init__(self, one_time: OneTime) -> None:
+    """Used ones are remembered twice: in the store, where a restart leaves them, and here by a clock that nobody
+    sets."""
+
+    def __init__(self, one_time: OneTime, steady: Callable[[], float] = time.monotonic) -> None:
         self._one_time = one_time
+        self._steady = steady
+        self._used = UsedProofs()
 
     async def key_of(
         self, proof: str | None, *, method: str, url: str, now: float, access_token: str | None = None
@@ -31,6 +39,8 @@ class Proofs:
         except SignInRefusedError:
             raise _refusal() from None
         used = hashlib.sha256(f"{checked.thumbprint} {checked.jti}".encode()).digest()
+        if not self._used.is_first(used, self._steady()):
+            raise _refusal()
         if not await asyncio.to_thread(self._one_time.put, PURPOSE, used, {}, now + REMEMBERED_S):
             raise _refusal()
         return f"jkt:{checked.thumbprint}"
