@@ -1,6 +1,7 @@
 """When somebody may no more: everything they hold ends, and what of theirs is running ends with it."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Protocol
 
 from ostiary.control.identity_ports import AccessChanged, People, SignIns, TokensOfActors
@@ -41,11 +42,18 @@ class EndOfAccess:
 
     async def of_user(self, user: User, why: str) -> None:
         """End every sign-in and token of the person and their agents, withdraw what they wait for, and have their
-        running streams looked at. Whether they may come back is `User.active`, the caller's to have changed first."""
+        running streams looked at. Tokens that their issuer made until now open nothing any more. Whether they may come
+        back is `User.active`, the caller's to have changed first."""
         await whole(self._of_user(user, why))
 
+    async def of_identity(self, user: User, why: str, until: float) -> None:
+        """End every sign-in of the person, what they made or got within these, and what their issuer's own tokens open
+        that it made up to `until` or now: all that they have by their issuer. Tokens that others made for their name
+        stay."""
+        await whole(self._of_identity(user, why, until))
+
     async def of_sign_in(self, sign_in: SignIn, why: str) -> None:
-        """End one sign-in with its tokens, and withdraw what its agent waits for unless that agent has another one."""
+        """End one sign-in with its tokens, and withdraw what these wait for unless their holder has other ones."""
         await whole(self._of_sign_in(sign_in, why))
 
     async def of_service(self, name: str, why: str) -> None:
@@ -57,8 +65,19 @@ class EndOfAccess:
         """Groups or roles changed: tokens and running streams are judged again, now."""
         self._access_changed()
 
+    async def _of_identity(self, user: User, why: str, until: float) -> None:
+        now = self._log.now()
+        await asyncio.to_thread(self._people.refuse_until, user.id, max(now, until))
+        for sign_in in await asyncio.to_thread(lambda: self._sign_ins.live(user_id=user.id)):
+            await self._of_sign_in(sign_in, why)
+        revoked = await asyncio.to_thread(lambda: self._tokens.revoke_all(now, user_id=user.id))
+        self._access_changed()
+        await self._withdraw(user, {(record.actor.kind, record.actor.agent) for record in revoked}, now)
+
     async def _of_user(self, user: User, why: str) -> None:
         now = self._log.now()
+        # First: with one of these nobody comes in between.
+        await asyncio.to_thread(self._people.refuse_until, user.id, now)
         ended, revoked = await asyncio.to_thread(self._end_all, user, why, now)
         self._access_changed()
         agents = {record.actor.agent for record in revoked if record.actor.agent is not None}
@@ -75,7 +94,7 @@ class EndOfAccess:
             ended += self._sign_ins.end(sign_in.id, now, why)  # first: what has ended makes no more tokens
             # The person may have had another name when these tokens were made.
             revoked += self._tokens.revoke_all(now, sign_in=sign_in.id)
-        return ended, revoked + self._tokens.revoke_all(now, actor=user.name)
+        return ended, revoked + self._tokens.revoke_all(now, actor=user.name, user_id=user.id)
 
     def _asking_agents(self, name: str) -> set[str]:
         """Of approvals that outlived their agent's token."""
@@ -97,16 +116,24 @@ class EndOfAccess:
         user = self._people.get(sign_in.user_id)
         if user is None:
             return
-        if sign_in.kind is SignInKind.TOOL and not await asyncio.to_thread(self._has_another, user, sign_in, now):
-            await self._desk.withdraw(_kind_of(sign_in), user.name, sign_in.agent)
+        holders = {(record.actor.kind, record.actor.agent) for record in revoked}
+        if sign_in.kind is SignInKind.TOOL:
+            holders.add((_kind_of(sign_in), sign_in.agent))
+        await self._withdraw(user, holders, now)
         if ended:
             self._log.ended(user.name, why)
 
-    def _has_another(self, user: User, sign_in: SignIn, now: float) -> bool:
-        if self._tokens.live_of(_kind_of(sign_in), user.name, sign_in.agent, now):
+    async def _withdraw(self, user: User, holders: Iterable[tuple[ActorKind, str | None]], now: float) -> None:
+        """What these (the person, or an agent of theirs) wait for, unless they have another token or sign-in."""
+        for kind, agent in sorted(holders, key=lambda holder: holder[1] or ""):
+            if not await asyncio.to_thread(self._has_another, user, kind, agent, now):
+                await self._desk.withdraw(kind, user.name, agent)
+
+    def _has_another(self, user: User, kind: ActorKind, agent: str | None, now: float) -> bool:
+        if self._tokens.live_of(kind, user.name, agent, now):
             return True
         return any(
-            other.kind is SignInKind.TOOL and other.agent == sign_in.agent and other.is_live(now)
+            other.kind is SignInKind.TOOL and other.agent == agent and other.is_live(now)
             for other in self._sign_ins.live(user_id=user.id)
         )
 

@@ -237,10 +237,13 @@ class SignInService:
             if self._one_time.peek(_LOGOUT, used, now) is not None:
                 raise SignInRefusedError("used_before")
             user = self._arrivals.known(issuer, notice.subject) if notice.subject is not None else None
-            if notice.session is not None or user is not None:
+            why = "ended by the identity provider"
+            if notice.session is None and user is not None:
+                await self._end.of_identity(user, why, notice.iat)
+            elif notice.session is not None:
                 for sign_in in await asyncio.to_thread(self._live, issuer, None if user is None else user.id):
-                    if notice.session is None or sign_in.idp_session == notice.session:
-                        await self._end.of_sign_in(sign_in, "ended by the identity provider")
+                    if sign_in.idp_session == notice.session:
+                        await self._end.of_sign_in(sign_in, why)
             # Only now: what failed on the way is sent again by the provider.
             await asyncio.to_thread(self._one_time.put, _LOGOUT, used, {}, now + 2 * LOGOUT_LIFE_S)
 

@@ -23,6 +23,7 @@ class Assertion:
     authenticated_at: float
     expires_at: float
     friendly_names: Mapping[str, str] = field(default_factory=dict)
+    issued_at: float = 0.0
 
     def values_of(self, name: str) -> tuple[str, ...]:
         """Of the attribute with this Name, or this FriendlyName."""

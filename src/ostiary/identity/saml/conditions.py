@@ -73,6 +73,7 @@ def checked_assertion(assertion: "etree._Element", expected: Expected) -> Assert
         attributes=attributes,
         session_index=None if statement is None else statement.get("SessionIndex"),
         session_ends_at=None if statement is None else _optional_time(statement, "SessionNotOnOrAfter"),
+        issued_at=issued_at,
         authenticated_at=issued_at if statement is None else _time(statement, "AuthnInstant"),
         expires_at=ends + SKEW_S,
         friendly_names=friendly_names,

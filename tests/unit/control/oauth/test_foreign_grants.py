@@ -253,6 +253,34 @@ async def test_nobody_whom_the_directory_removed_comes_back_by_a_token(
     await swap(house, id_token(provider))
 
 
+async def test_a_token_of_before_everything_ended_gets_nothing(house: OAuthRoom, provider: OidcProvider) -> None:
+    """The provider logged them out of everything, or they were deactivated and came back."""
+    before = id_token(provider), access_token(provider)
+    answer = await swap(house, before[0])
+    user = house.people.of_subject("company", "s1")
+    assert user is not None
+    house.clock.now += 5
+    await house.end.of_identity(user, "ended by the identity provider", 0.0)
+    assert house.actor(answer) is None
+    for kind, token in (("id_token", before[0]), ("access_token", before[1])):
+        with refused("invalid_grant"):
+            await swap(house, token, kind)
+    assert house.reasons() == ["ended_since"] * 2
+    house.clock.now += 5
+    assert house.actor(await swap(house, id_token(provider))) is not None
+
+
+async def test_a_subject_of_another_provider_is_not_the_same_person(house: OAuthRoom, provider: OidcProvider) -> None:
+    await swap(house, id_token(provider))
+    with oidc_provider(clock=house.clock) as another:
+        (issuer,) = house.configuration.issuers
+        assert isinstance(issuer, OidcIssuer)
+        house.configuration = replace(house.configuration, issuers=(replace(issuer, issuer=another.issuer),))
+        with refused("invalid_grant"):
+            await swap(house, id_token(another))
+    assert house.reasons() == ["issuer_changed"]
+
+
 async def test_an_older_token_does_not_bring_back_a_group(house: OAuthRoom, provider: OidcProvider) -> None:
     old = id_token(provider)
     house.clock.now += 60
@@ -309,6 +337,17 @@ async def test_an_assertion_makes_nobody_whom_the_directory_has_to_provision(ass
     with refused("invalid_grant"):
         await assertions.token(grant_type=SAML, assertion=assertion())
     assert assertions.reasons() == ["not_provisioned"]
+
+
+async def test_an_assertion_of_before_everything_ended_gets_nothing(assertions: OAuthRoom) -> None:
+    answer = await assertions.token(grant_type=SAML, assertion=assertion())
+    user = assertions.people.named("ann@example.com")
+    assert user is not None
+    await assertions.end.of_user(user, "deactivated")
+    assert assertions.actor(answer) is None
+    with refused("invalid_grant"):
+        await assertions.token(grant_type=SAML, assertion=assertion(assertion_id="_b"))
+    assert assertions.reasons() == ["ended_since"]
 
 
 async def test_an_assertion_shown_many_times_at_once_works_once(assertions: OAuthRoom) -> None:

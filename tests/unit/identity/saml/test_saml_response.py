@@ -27,6 +27,7 @@ EXPECTED = Assertion(
     authenticated_at=NOW - 10,
     expires_at=NOW + 360,
     friendly_names={"uid": "urn:oid:0.9.2342.19200300.100.1.1"},
+    issued_at=NOW,
 )
 
 

@@ -24,7 +24,7 @@ from ostiary.identity.jwt import UnknownKeyError, unverified_issuer, verify
 from ostiary.identity.keys import KeyBook
 from ostiary.identity.oidc import check_id_token
 from ostiary.identity.profiles import profile_of
-from ostiary.identity.standing import is_somebody
+from ostiary.identity.standing import is_issued_in_time, is_somebody
 from ostiary.identity.workload import TYPES, service_of
 from ostiary.model.actor import Actor, ActorKind
 from ostiary.model.configuration import Configuration
@@ -42,13 +42,15 @@ _GATEWAY = frozenset({TokenScope.GATEWAY})
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a foreign token proved: a person or, with `service`, a workload. `bound_to` is what its sender must hold."""
+    """What a foreign token proved: a person or, with `service`, a workload. `bound_to` is what its sender must hold.
+    `said_at` is how old its word on the person is, `issued_at` when it was made, 0 where that is not told."""
 
     issuer: str
     expires_at: float
     bound_to: str | None = None
     profile: Profile | None = None
     said_at: float = 0.0
+    issued_at: float = 0.0
     service: str = ""
     groups: frozenset[str] = frozenset()
     connections: frozenset[str] | None = None
@@ -143,6 +145,7 @@ class ForeignGrants:
             assertion.expires_at,
             profile=profile.profile_of(issuer, assertion, wanted),
             said_at=assertion.authenticated_at,
+            issued_at=assertion.issued_at,
         )
 
     async def _shown(
@@ -190,7 +193,8 @@ class ForeignGrants:
             user = user_of(token, keys, issuer, now)
             claims, expires_at, bound_to = user.claims, user.expires_at, user.bound_to
         profile = profile_of(issuer, claims, None, wanted)
-        return Shown(issuer.name, expires_at, bound_to, profile, said_at=date_of(claims, "iat") or 0.0)
+        issued_at = date_of(claims, "iat") or 0.0
+        return Shown(issuer.name, expires_at, bound_to, profile, said_at=issued_at, issued_at=issued_at)
 
     async def _give(
         self, fields: Mapping[str, str], shown: Shown, network: str, key: str | None, grant: str
@@ -213,7 +217,7 @@ class ForeignGrants:
             bound_to=key,
         )
         if shown.profile is not None:
-            user = await self._user(shown.profile, shown.said_at, network)
+            user = await self._user(shown.profile, shown, network)
             actor = replace(
                 actor,
                 kind=ActorKind.USER if agent is None else ActorKind.AGENT,
@@ -223,25 +227,25 @@ class ForeignGrants:
             )
         elif agent is not None:
             raise OAuthError("invalid_request", "An agent acts for a person, not for a service.")
-        elif self._is_disabled(actor):
+        elif self._is_over(actor, shown):
             raise self._refused(shown.issuer, "service_disabled", network)
         detail = {"grant": grant, "issuer": shown.issuer, "network": network}
         if shown.subject:
             detail["subject"] = shown.subject
         made = await self._mint.make(Caller(actor.name, frozenset()), actor, scope=scope, detail=detail)
-        if self._is_disabled(actor):
+        if self._is_over(actor, shown):
             # Access ended between the look at it and the token, which whoever ended it did not see.
             await asyncio.to_thread(self._tokens.revoke, made.record.id, now)
             raise self._refused(shown.issuer, "inactive", network)
         return access_answer(made.text, actor, scope, now)
 
-    async def _user(self, profile: Profile, said_at: float, network: str) -> User:
+    async def _user(self, profile: Profile, shown: Shown, network: str) -> User:
         """Whom the token speaks of. Who is not known yet arrives as at a sign-in. Of who is, it changes only what it
         knows whole and later than they were seen: an old token must not bring back groups that were taken since."""
         known = self._people.of_subject(profile.issuer, profile.subject)
         if known is not None:
-            self._check_known(known, profile, network)
-        if known is not None and (profile.groups_missing or said_at < (known.seen_at or 0.0)):
+            self._check_known(known, profile, shown.issued_at, network)
+        if known is not None and (profile.groups_missing or shown.said_at < (known.seen_at or 0.0)):
             return known
         if known is not None:
             profile = replace(profile, email=profile.email or known.email)
@@ -250,18 +254,21 @@ class ForeignGrants:
         except SignInRefusedError as failure:
             raise self._refused(profile.issuer, failure.reason, network) from None
 
-    def _check_known(self, known: User, profile: Profile, network: str) -> None:
+    def _check_known(self, known: User, profile: Profile, issued_at: float, network: str) -> None:
         """Raises `OAuthError`."""
         if not known.active:
             raise self._refused(profile.issuer, "inactive", network)
+        if not is_issued_in_time(known, issued_at):
+            raise self._refused(profile.issuer, "ended_since", network)
         try:
             check_origin(known, profile)
         except SignInRefusedError as failure:
             raise self._refused(profile.issuer, failure.reason, network) from None
 
-    def _is_disabled(self, actor: Actor) -> bool:
+    def _is_over(self, actor: Actor, shown: Shown) -> bool:
         if actor.user_id is not None:
-            return not is_somebody(self._people.get(actor.user_id), self._configuration().issuers)
+            user = self._people.get(actor.user_id)
+            return not (is_somebody(user, self._configuration().issuers) and is_issued_in_time(user, shown.issued_at))
         account = self._accounts.get(actor.name)
         return account is not None and account.disabled_at is not None
 
