@@ -18,6 +18,7 @@ from ostiary.control.services.tokens import (
     MACHINE_TTL_MAX_S,
     TokenService,
 )
+from ostiary.control.services.whole import whole
 from ostiary.model.actor import Actor, ActorKind
 from ostiary.model.errors import CallerError, NotFoundError
 from ostiary.model.person import ServiceAccount, name_key
@@ -92,26 +93,12 @@ class ServiceAccountService:
         """All its keys end now, for good; its platform's own tokens are refused until it is enabled. Disabling twice
         is no error. Raises `NotFoundError`."""
         caller.require(Permission.PEOPLE_MANAGE)
-        async with self._changing:
-            account = await self._known(name)
-            if account.disabled_at is None:
-                account = replace(account, disabled_at=self._log.now())
-                await asyncio.to_thread(self._accounts.change, account)
-                self._log.write("admin.service-account.disable", caller, {"name": account.name})
-            # Also the second time: the first one may have been broken off here.
-            await self._end.of_service(account.name, "the service account was disabled")
-        return account
+        return await whole(self._disable(caller, name))
 
     async def enable(self, caller: Caller, name: str) -> ServiceAccount:
         """It can have keys again; those it had stay ended. Raises `NotFoundError`."""
         caller.require(Permission.PEOPLE_MANAGE)
-        async with self._changing:
-            account = await self._known(name)
-            if account.disabled_at is not None:
-                account = replace(account, disabled_at=None)
-                await asyncio.to_thread(self._accounts.change, account)
-                self._log.write("admin.service-account.enable", caller, {"name": account.name})
-        return account
+        return await whole(self._enable(caller, name))
 
     async def keys(self, caller: Caller, name: str) -> Sequence[TokenRecord]:
         """The newest first, expired and revoked ones too."""
@@ -155,6 +142,26 @@ class ServiceAccountService:
         if record is None or not _is_key_of(account, record):
             raise NotFoundError("There is no such key of this service account.")
         await self._token_service.end(caller, record)
+
+    async def _disable(self, caller: Caller, name: str) -> ServiceAccount:
+        async with self._changing:
+            account = await self._known(name)
+            if account.disabled_at is None:
+                account = replace(account, disabled_at=self._log.now())
+                await asyncio.to_thread(self._accounts.change, account)
+                self._log.write("admin.service-account.disable", caller, {"name": account.name})
+            # Also the second time: the first one may have failed here.
+            await self._end.of_service(account.name, "the service account was disabled")
+        return account
+
+    async def _enable(self, caller: Caller, name: str) -> ServiceAccount:
+        async with self._changing:
+            account = await self._known(name)
+            if account.disabled_at is not None:
+                account = replace(account, disabled_at=None)
+                await asyncio.to_thread(self._accounts.change, account)
+                self._log.write("admin.service-account.enable", caller, {"name": account.name})
+        return account
 
     async def _known(self, name: str) -> ServiceAccount:
         account = await asyncio.to_thread(self._accounts.get, name)

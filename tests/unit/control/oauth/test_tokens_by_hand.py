@@ -184,6 +184,22 @@ async def test_disabling_a_service_account_ends_its_keys_at_once_and_for_good(ho
     assert [kind.rpartition(".")[2] for kind in kinds] == ["create", "disable", "enable"]
 
 
+async def test_disabling_goes_on_and_stands_on_record_when_whoever_asked_goes_away(
+    house: OAuthRoom, admin: Caller
+) -> None:
+    await house.service_accounts.create(admin, name="nightly")
+    made = await house.service_accounts.make_key(admin, "nightly")
+    asked = asyncio.create_task(house.service_accounts.disable(admin, "nightly"))
+    await asyncio.sleep(0)
+    asked.cancel()
+    for _ in range(500):
+        if house.tokens.find(token_hash(made.text.encode())) is None:
+            break
+        await asyncio.sleep(0.01)
+    assert house.tokens.find(token_hash(made.text.encode())) is None
+    assert "admin.service-account.disable" in [entry["type"] for entry in house.log.rows]
+
+
 async def test_no_key_is_left_of_keys_made_while_an_account_is_disabled(house: OAuthRoom, admin: Caller) -> None:
     await house.service_accounts.create(admin, name="nightly")
     tries: list[Any] = [house.service_accounts.make_key(admin, "nightly") for _ in range(10)]
