@@ -24,6 +24,7 @@ from ostiary.control.scim.provisioning import Ending, Provisioning
 from ostiary.control.scim.views import list_view
 from ostiary.control.services.admin_log import AdminLog
 from ostiary.control.services.whole import whole
+from ostiary.control.web.visitors import network_of
 from ostiary.model.errors import OstiaryError
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ostiary.control.scim")
 
 IsScim = Callable[[str, str], Awaitable[bool]]
-"""(bearer token, network address it comes from)."""
-"""Whether a bearer token is a live one of scope `scim`."""
+"""(bearer token, network address it comes from) → whether this is a live token of scope `scim`."""
 
 TRIES = 3
 """Of a change that somebody else's got ahead of, when its sender did not say which version they mean."""
@@ -115,7 +115,7 @@ def create_scim(
         return Route(path, endpoint(handler), methods=list(methods))
 
     async def no_route(request: Request, failure: Exception) -> Response:
-        if not await is_scim(_bearer(request), _network(request)):
+        if not await is_scim(_bearer(request), network_of(request)):
             return _not_let_in()
         return _http_error(failure)
 
@@ -153,7 +153,7 @@ async def _run(
     service: Callable[[], Awaitable[Service]],
 ) -> Response:
     try:
-        if not await is_scim(_bearer(request), _network(request)):
+        if not await is_scim(_bearer(request), network_of(request)):
             return _not_let_in()
         if not provisioning.is_on():
             raise ScimError(403, "SCIM is not switched on in the configuration of this installation.")
@@ -172,10 +172,6 @@ async def _run(
 
 def _not_let_in() -> Response:
     return error_answer(ScimError(401, "This needs a token of scope scim."), {"www-authenticate": "Bearer"})
-
-
-def _network(request: Request) -> str:
-    return request.client.host if request.client is not None else ""
 
 
 def _bearer(request: Request) -> str:
