@@ -105,6 +105,17 @@ async def test_who_scim_provisioned_is_found_by_name_once_and_by_subject_afterwa
     assert house.reasons() == ["name_taken"]
 
 
+async def test_a_sign_in_says_what_scim_leaves_out(house: SignInRoom, provider: OidcProvider) -> None:
+    provisioned = house.add_user("ana@example.com", origin=Origin.SCIM)
+    house.configuration = replace(house.configuration, scim=ScimSettings("company"))
+    opened = await house.browser().sign_in(provider)
+    assert (opened.user.id, opened.user.display_name) == (provisioned.id, "Ana Example")
+    assert opened.user.email == "ana@example.com"
+    provider.person = replace(provider.person, name="Somebody Else", email="other@example.com")
+    again = (await house.browser().sign_in(provider)).user
+    assert (again.display_name, again.email) == ("Ana Example", "ana@example.com")
+
+
 async def test_the_ways_to_sign_in_are_listed(house: SignInRoom, provider: OidcProvider) -> None:
     house.trust(
         WorkloadIssuer("ci", "https://ci.example", "ostiary", ()), SamlIssuer("adfs", metadata_file="idp.xml"),

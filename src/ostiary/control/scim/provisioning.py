@@ -74,7 +74,11 @@ class Provisioning:
         """A new person, or somebody of the same name who signed in before they were provisioned."""
         known = await asyncio.to_thread(self._people.named, wanted.name)
         if known is not None and known.origin is Origin.SIGN_IN and self.reaches(known):
-            return await self.change_user(known, wanted)
+            # A first word that leaves something out takes nothing away that their sign-in told.
+            told = replace(
+                wanted, display_name=wanted.display_name or known.display_name, email=wanted.email or known.email
+            )
+            return await self.change_user(known, told)
         now = self._log.now()
         user = User(
             id=self._new_id(),

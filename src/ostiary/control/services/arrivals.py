@@ -137,16 +137,19 @@ class Arrivals:
         return is_free and scim is not None and scim.issuer == issuer
 
     def _described(self, user: User, profile: Profile) -> User:
-        """What SCIM says of the person it provisioned counts more than what their sign-in does, claims apart."""
         now = self._log.now()
         changed_at = now if _differs(user, profile) else user.changed_at
         identifier = user.issuer_identifier or profile.issuer_identifier
-        described = replace(
-            user, claims=dict(profile.claims), seen_at=now, changed_at=changed_at, issuer_identifier=identifier
+        display_name, email = _words(user, profile)
+        return replace(
+            user,
+            display_name=display_name,
+            email=email,
+            claims=dict(profile.claims),
+            seen_at=now,
+            changed_at=changed_at,
+            issuer_identifier=identifier,
         )
-        if user.origin is Origin.SCIM:
-            return described
-        return replace(described, display_name=profile.display_name or user.display_name, email=profile.email)
 
     async def _change(self, user: User, changed: User) -> User | None:
         done = await asyncio.to_thread(self._people.change, changed)
@@ -170,5 +173,12 @@ def _differs(user: User, profile: Profile) -> bool:
         return True
     if dict(user.claims) != dict(profile.claims):
         return True
-    described = (profile.display_name or user.display_name, profile.email)
-    return user.origin is not Origin.SCIM and (user.display_name, user.email) != described
+    return (user.display_name, user.email) != _words(user, profile)
+
+
+def _words(user: User, profile: Profile) -> tuple[str, str | None]:
+    """Display name and e-mail address. What SCIM says of the person it provisioned counts more than what their sign-in
+    does, which says what SCIM leaves out."""
+    if user.origin is Origin.SCIM:
+        return user.display_name or profile.display_name, user.email or profile.email
+    return profile.display_name or user.display_name, profile.email

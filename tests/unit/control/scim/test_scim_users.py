@@ -63,6 +63,14 @@ async def test_somebody_who_signed_in_first_is_taken_over_by_name(house: ScimHou
     assert again.status == 409
 
 
+async def test_being_taken_over_takes_no_words_away_that_the_directory_leaves_out(house: ScimHouse) -> None:
+    assert house.people.change(replace(SIGNED_IN, display_name="Ines Example"))
+    await house.add(SIGNED_IN.name)
+    user = house.people.get(SIGNED_IN.id)
+    assert user is not None
+    assert (user.origin, user.display_name, user.email) == (Origin.SCIM, "Ines Example", SIGNED_IN.email)
+
+
 async def test_somebody_who_signed_in_is_shown_as_they_are(house: ScimHouse) -> None:
     shown = (await house.call("GET", f"/Users/{SIGNED_IN.id}")).json
     assert (shown["userName"], shown["emails"]) == (SIGNED_IN.name, [{"value": SIGNED_IN.email, "primary": True}])
