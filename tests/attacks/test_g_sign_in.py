@@ -426,8 +426,13 @@ async def test_g20_a_link_works_once_for_a_day_and_only_the_newest(house: SignIn
     assert await house.owner.first_start_link() is None
     recovery = await house.owner.new_link(house.room.owner)
     house.clock.now += 86_400.0
-    with pytest.raises(SignInRefusedError):
-        await house.owner.link(code_of(recovery), "192.0.2.1")
+    said = set()
+    for code in (code_of(recovery), code_of(older), code_of(newer), "guessed"):
+        with pytest.raises(SignInRefusedError) as refused:
+            await house.owner.link(code, "192.0.2.1")
+        said.add(str(refused.value))
+    (sentence,) = said  # the same for one that never was one
+    assert "`ostiary owner link` makes a new one" in sentence
 
 
 @coroutine

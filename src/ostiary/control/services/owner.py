@@ -13,7 +13,7 @@ from ostiary.control.services.console_sessions import ConsoleSessions, Proof, Vi
 from ostiary.control.services.handles import Randomness, handle_hash
 from ostiary.control.services.outstanding import Outstanding
 from ostiary.control.services.owner_codes import KEY_BYTES, TotpEnrolment, enrolment, matching_step
-from ostiary.control.services.owner_links import OwnerLink, OwnerLinks
+from ostiary.control.services.owner_links import OwnerLink, OwnerLinks, link_refused
 from ostiary.control.services.owner_passkeys import Passkeys, what_passkeys_need
 from ostiary.control.services.sign_in import Opened, relative_path
 from ostiary.control.services.sign_in_log import SignInLog
@@ -260,7 +260,7 @@ class OwnerService:
         now = self._log.now()
         found = await self._links.take(code, now, kind)
         if found is None:
-            raise SignInRefusedError("link_used")
+            raise link_refused("link_used")
         user = await asyncio.to_thread(self._made, found.user, found.pending["name"], found.id)
         for sign_in in await self._sessions.own(user):
             await self._sessions.close(sign_in, "the owner came in by a new link")

@@ -20,6 +20,15 @@ _NEWEST = "owner-link-newest"
 _NEWEST_KEY = hashlib.sha256(b"newest").digest()
 
 
+def link_refused(reason: str) -> SignInRefusedError:
+    """The same for a link that was used, is over, or never was one."""
+    return SignInRefusedError(
+        reason,
+        "This link is not valid: a link works once, within a day, and only the newest one does.",
+        "On the server, `ostiary owner link` makes a new one.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class OwnerLink:
     """A valid link. `name` is the owner it lets in again, None for the first one, who chooses a name."""
@@ -66,7 +75,7 @@ class OwnerLinks:
         document = self._one_time.peek(_LINK, handle_hash(code), now)
         found = None if document is None else self._found(code, document, pending)
         if found is None:
-            raise SignInRefusedError("link_unknown")
+            raise link_refused("link_unknown")
         return found
 
     async def take(self, code: str, now: float, pending: str) -> FoundLink | None:
@@ -98,7 +107,7 @@ class OwnerLinks:
 
     async def _replace(self, found: FoundLink, document: Mapping[str, Any], now: float) -> None:
         if not await asyncio.to_thread(self._one_time.replace, _LINK, handle_hash(found.code), document, now):
-            raise SignInRefusedError("link_unknown")
+            raise link_refused("link_unknown")
 
     def _put(self, code: str, kind: str, now: float) -> None:
         newest = self._one_time.take(_NEWEST, _NEWEST_KEY, 0.0)  # an expired one too
