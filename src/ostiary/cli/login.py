@@ -4,13 +4,13 @@ import os
 import socket
 import sys
 import time
-import webbrowser
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import click
 
-from ostiary.cli import access, login_file, oauth_client
+from ostiary.cli import access, browser_page, login_file, oauth_client
 from ostiary.cli.agent_label import LABEL_MAX, agent_option
 from ostiary.cli.invocation import Command, Invocation, console_url, pass_invocation
 from ostiary.cli.loopback import listening
@@ -95,18 +95,11 @@ def _with_browser(
         attempt = oauth_client.begin(endpoints, loopback.redirect_uri, agent, device)
         loopback.expect(attempt.state)
         url = through(attempt.url)
-        opened = opens and _open(url)
-        _say("Sign in with the page that opens. If none does, open:" if opened else "Open this address to sign in:")
-        _say(f"\n  {visible(url)}\n")
-        answer = loopback.wait(_BROWSER_TIMEOUT_S)
+        with browser_page.opened(url) if opens else nullcontext(False) as opened:
+            _say("Sign in with the page that opens. If none does, open:" if opened else "Open this address to sign in:")
+            _say(f"\n  {visible(url)}\n")
+            answer = loopback.wait(_BROWSER_TIMEOUT_S)
     return oauth_client.finish(endpoints, attempt, answer)
-
-
-def _open(url: str) -> bool:
-    try:
-        return webbrowser.open(url)
-    except webbrowser.Error:
-        return False
 
 
 def _with_code(

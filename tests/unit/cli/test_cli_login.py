@@ -1,7 +1,9 @@
 """`ostiary login`, `logout` and `whoami` against a console on loopback."""
 
+import html
 import http.client
 import json
+import re
 import threading
 import urllib.request
 import webbrowser
@@ -21,12 +23,22 @@ from support.console_standin import KeptLogins, StandIn, a_login
 Ostiary = Callable[..., tuple[int, str, str]]
 
 
+def address_in(file: str) -> str:
+    """Where the page leads that a browser was given."""
+    path = Path(urllib.request.url2pathname(urlsplit(file).path))
+    assert path.stat().st_mode & 0o777 == 0o600
+    found = re.search('content="0;url=([^"]+)"', path.read_text())
+    assert found is not None
+    return html.unescape(found[1])
+
+
 @pytest.fixture
 def browser(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """One that opens every address at once and follows where it leads; the pages it ended on."""
+    """One that opens every file at once and follows where it leads; the pages it ended on."""
     pages: list[str] = []
 
-    def visit(url: str) -> None:
+    def visit(file: str) -> None:
+        url = address_in(file)
         with urllib.request.urlopen(url, timeout=10) as answer:
             pages.append(answer.read().decode())
 
@@ -69,6 +81,18 @@ def test_a_browser_sign_in_keeps_what_it_needs_and_nobody_else_may_read_it(
     for secret in (login["refresh_token"], "gateway-token", exchanged["code"], exchanged["code_verifier"]):
         assert secret not in out + err
     assert "Back to your terminal" in browser[0]
+    assert not list(kept.path.parents[2].glob("*.html"))
+
+
+def test_without_a_place_for_its_page_no_browser_opens_and_the_address_is_shown(
+    ostiary: Ostiary, console: StandIn, browser: list[str], person: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(login_command, "_BROWSER_TIMEOUT_S", 0.3)
+    monkeypatch.setenv("HOME", str(person / "missing"))
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    code, _, err = ostiary("login", "--console", console.url)
+    assert (code, browser) == (FAILED, [])
+    assert f"Open this address to sign in:\n\n  {console.url}/oauth/authorize?" in err
 
 
 def test_an_agents_sign_in_is_for_the_gateway_alone_and_stands_beside_ones_own(
