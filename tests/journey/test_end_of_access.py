@@ -1,5 +1,7 @@
 """When access ends, everything of it ends within five seconds: streams, waiting requests, sessions, refreshing."""
 
+import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -163,6 +165,70 @@ def test_what_runs_and_what_waits_ends_within_five_seconds(house: AccessHouse, w
         others.close()
         if changes_all:
             house.furnish()
+
+
+def own_token(house: AccessHouse, tool: Tool) -> str:
+    """`ostiary token create --ttl 8h`."""
+    status, tokens = house.token_endpoint(
+        grant_type="refresh_token", refresh_token=str(tool.tokens["refresh_token"]), scope="api"
+    )
+    assert status == 200, tokens
+    tool.tokens["refresh_token"] = tokens["refresh_token"]
+    headers = {"Authorization": f"Bearer {tokens['access_token']}", "Content-Type": "application/json"}
+    page = Browser(house.console, agent="ostiary").send("POST", "/api/v1/tokens", b'{"ttl_s": 28800}', headers)
+    assert page.status == 201, page.text
+    return str(json.loads(page.body)["token"])
+
+
+def issuer_gone_from_the_configuration(house: AccessHouse, tool: Tool) -> None:
+    house.furnish(
+        identity={"issuers": []},
+        groups=[
+            {"name": "engineering", "members": [f"{tool.name}@example.com"]},
+            {"name": "builders", "members": ["somebody@example.com"]},
+        ],
+    )
+
+
+OWN_ENDS = (
+    logged_out_by_the_provider,
+    logged_out_everywhere_by_the_provider,
+    refresh_token_given_back,
+    issuer_gone_from_the_configuration,
+)
+
+
+@pytest.mark.parametrize("end", OWN_ENDS, ids=lambda end: end.__name__)
+def test_what_somebody_made_for_themselves(house: AccessHouse, end: Callable[[AccessHouse, Tool], None]) -> None:
+    tool, bystander = house.login(fresh_name()), house.login(fresh_name())
+    token, other = own_token(house, tool), own_token(house, bystander)
+    running = house.work(token)
+    try:
+        begun = time.monotonic()
+        end(house, tool)
+        assert running.stream_ended_within(PROMISED_S - (time.monotonic() - begun)), "the stream goes on"
+        assert house.ask(token).status == 401
+        if end is not issuer_gone_from_the_configuration:
+            assert house.ask(other).status == 200
+    finally:
+        running.close()
+        house.furnish()
+
+
+def test_the_providers_word_of_before_opens_nothing_after(house: AccessHouse) -> None:
+    """The ID token stands in the address that signs out at the provider: it may be known to others."""
+    tool = house.login(fresh_name())
+    page = tool.browser.form("/account", "/sign-out", {})
+    found = re.search(r"id_token_hint=([^&\"]+)", page.text)
+    assert found is not None
+    logged_out_everywhere_by_the_provider(house, tool)
+    exchange = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token": found[1],
+        "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+    }
+    status, document = house.token_endpoint(**exchange)
+    assert (status, document["error"]) == (400, "invalid_grant")
 
 
 def test_taken_from_a_group_by_scim(house: AccessHouse) -> None:
