@@ -259,7 +259,7 @@ async def test_housekeeping_writes_last_uses_and_ends_what_is_due_also_after_a_f
 ) -> None:
     created = await room.services.tokens.create(room.owner, actor="anna", kind="user")
     await room.desk.ask(asked("a1"))
-    refusals = [StorageUnavailableError("The disk is full.")]
+    refusals = [StorageUnavailableError("The disk is full."), ValueError("a defect of ours")]
     flush = room.store.tokens.flush
 
     def once_refused() -> None:
@@ -278,10 +278,11 @@ async def test_housekeeping_writes_last_uses_and_ends_what_is_due_also_after_a_f
     del mapping
     now[0] += 601
     keeping = asyncio.create_task(keep_house(room.store.tokens, room.desk, placeholders, interval_s=0.01))
-    while room.desk.get("a1").state is not ApprovalState.EXPIRED or room.store._database.row(
-        "SELECT 1 FROM placeholders"
-    ):
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(30.0):
+        while room.desk.get("a1").state is not ApprovalState.EXPIRED or room.store._database.row(
+            "SELECT 1 FROM placeholders"
+        ):
+            await asyncio.sleep(0.01)
     keeping.cancel()
     record = room.store.tokens.get(created.record.id)
     assert record is not None

@@ -37,4 +37,6 @@ async def keep_house(
                 await asyncio.to_thread(tokens.drop_old, now - EXPIRED_KEPT_S)
                 forget_at = now + FORGET_INTERVAL_S
         except OstiaryError as failure:
-            _log.warning("housekeeping_failed", extra={"code": failure.code})
+            _log.warning("housekeeping_failed code=%s", failure.code)
+        except Exception as failure:  # noqa: BLE001 - the outermost loop: nobody would start it again
+            _log.error("housekeeping_failed kind=%s", type(failure).__name__)
