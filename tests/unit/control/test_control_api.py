@@ -231,6 +231,7 @@ async def test_a_failure_is_a_problem_that_tells_no_secret(
     problem(answer, status, code)
     assert b"hunter2" not in answer.content
     assert "hunter2" not in caplog.text
+    assert ("kind=RuntimeError" in caplog.text) is (code == "internal")
 
 
 async def test_unknown_pages_and_methods_are_problems(room: Room) -> None:

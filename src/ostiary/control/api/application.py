@@ -81,7 +81,7 @@ def _endpoint(route: Route, services: Services, identify: Identify, nobody: tupl
             return problem(503, "not_ready", "Ostiary is stopping.")
         except Exception as failure:  # noqa: BLE001 - the outermost place of a request
             # Only what kind of failure: its text, or a traceback's lines, could hold what somebody sent.
-            _log.error("control_request_failed", extra={"route": route.name, "failure": type(failure).__name__})
+            _log.error("control_request_failed route=%s kind=%s", route.name, type(failure).__name__)
             return problem(500, "internal", "Something went wrong inside Ostiary.", "Look at the server's log.")
         content = await asyncio.to_thread(orjson.dumps, result)
         return Response(content, 201 if route.created else 200, HEADERS, "application/json")

@@ -166,7 +166,7 @@ async def _run(
         return error_answer(ScimError(400, "The body ended early."))
     except Exception as failure:  # noqa: BLE001 - the outermost place of a request
         # Only what kind of failure: its text could hold what somebody sent.
-        _log.error("scim_request_failed", extra={"failure": type(failure).__name__})
+        _log.error("scim_request_failed kind=%s", type(failure).__name__)
         return error_answer(ScimError(500, "Something went wrong inside Ostiary."))
 
 
