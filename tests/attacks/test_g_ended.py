@@ -12,6 +12,7 @@ from ostiary.adapters.actors import KnownGroups
 from ostiary.adapters.foreign_tokens import ForeignTokens
 from ostiary.control.caller import Caller
 from ostiary.control.services.admin_log import AdminLog
+from ostiary.control.services.ended_sessions import EndedSessions
 from ostiary.control.services.token_mint import TokenMint
 from ostiary.model.actor import Actor, ActorKind
 from support.oidc_provider import LOGOUT_EVENT, OidcProvider, oidc_provider
@@ -87,6 +88,27 @@ async def test_a_logout_of_everything_ends_what_somebody_made_for_themselves(
     assert house.access_changes > before
     assert is_live(house, others)
     assert is_live(house, "tok_by_hand")  # it came from an owner here, and not with the provider's word
+
+
+@coroutine
+async def test_a_session_that_ended_here_or_at_the_provider_is_over_for_its_tokens_too(
+    house: SignInRoom, provider: OidcProvider
+) -> None:
+    """The ID token stands in the address that signs out at the provider."""
+    ended = EndedSessions(house.one_time)
+    browser = house.browser()
+    for sign_out in (True, False):
+        provider.session = f"session-{sign_out}"
+        await browser.sign_in(provider)
+        issued_at = int(house.clock())
+        assert not ended.is_over("company", provider.session, issued_at, house.clock())
+        if sign_out:
+            await house.service.sign_out(browser.cookie)
+        else:
+            await house.service.back_channel("company", logout_token(provider, sid=provider.session))
+        assert ended.is_over("company", provider.session, issued_at, house.clock())
+        assert not ended.is_over("company", "another", issued_at, house.clock())
+        house.clock.now += 5
 
 
 @coroutine

@@ -11,6 +11,7 @@ from ostiary.control.identity_ports import IdentityProviders, OneTime, SamlKeys,
 from ostiary.control.services.arrivals import Arrivals
 from ostiary.control.services.console_sessions import ConsoleSessions, Proof, Visit
 from ostiary.control.services.end_of_access import EndOfAccess
+from ostiary.control.services.ended_sessions import EndedSessions
 from ostiary.control.services.handles import Randomness, handle_hash, new_handle
 from ostiary.control.services.oidc_answers import OidcAnswers, authenticated_at, session_of
 from ostiary.control.services.outstanding import Outstanding
@@ -97,6 +98,7 @@ class SignInService:
         self._log = log
         self._randomness = randomness
         self._oidc = OidcAnswers(providers, configuration)
+        self._ended = EndedSessions(one_time)
         self._attempts = Outstanding(one_time)
         self._begun = NetworkLimiter(BEGUN_A_MINUTE / 60, BEGUN_A_MINUTE, log.now)
 
@@ -214,6 +216,10 @@ class SignInService:
             return None
         tokens = await asyncio.to_thread(self._held.of, sign_in.id)
         await self._sessions.close(sign_in, "signed out")
+        if sign_in.issuer is not None and sign_in.idp_session is not None:
+            # The ID token is about to stand in an address; what it says opens nothing from now on.
+            now = self._log.now()
+            await asyncio.to_thread(self._ended.end, sign_in.issuer, sign_in.idp_session, now, now)
         known = next((each for each in self._configuration().issuers if each.name == sign_in.issuer), None)
         if not isinstance(known, OidcIssuer) or not self._arrivals.is_still_of(sign_in.user_id, known):
             return None
@@ -241,6 +247,7 @@ class SignInService:
             if notice.session is None and user is not None:
                 await self._end.of_identity(user, why, notice.iat)
             elif notice.session is not None:
+                await asyncio.to_thread(self._ended.end, issuer, notice.session, max(now, notice.iat), now)
                 for sign_in in await asyncio.to_thread(self._live, issuer, None if user is None else user.id):
                     if sign_in.idp_session == notice.session:
                         await self._end.of_sign_in(sign_in, why)

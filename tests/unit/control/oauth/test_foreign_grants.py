@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ostiary.control.services.ended_sessions import EndedSessions
 from ostiary.model.actor import ActorKind
 from ostiary.model.issuer import (
     ClaimCondition,
@@ -268,6 +269,23 @@ async def test_a_token_of_before_everything_ended_gets_nothing(house: OAuthRoom,
     assert house.reasons() == ["ended_since"] * 2
     house.clock.now += 5
     assert house.actor(await swap(house, id_token(provider))) is not None
+
+
+async def test_a_token_of_a_session_that_is_over_gets_nothing(house: OAuthRoom, provider: OidcProvider) -> None:
+    before, other = id_token(provider, sid="one"), id_token(provider, sid="two")
+    ended = EndedSessions(house.one_time)
+    for _ in range(2):
+        house.clock.now += 5
+        ended.end("company", "one", house.clock(), house.clock())
+    with refused("invalid_grant"):
+        await swap(house, before)
+    assert house.reasons() == ["ended_since"]
+    assert await swap(house, other)
+    house.clock.now += 5
+    assert await swap(house, id_token(provider, sid="one"))  # the provider did let them in again
+    house.clock.now += 2 * 86_400
+    ended.end("company", "one", house.clock(), house.clock())
+    assert ended.is_over("company", "one", house.clock(), house.clock())
 
 
 async def test_a_subject_of_another_provider_is_not_the_same_person(house: OAuthRoom, provider: OidcProvider) -> None:

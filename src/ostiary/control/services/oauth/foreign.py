@@ -11,9 +11,11 @@ from ostiary.control.caller import Caller
 from ostiary.control.identity_ports import IdentityProviders, OneTime, People, ServiceAccounts
 from ostiary.control.ports import TokenStore
 from ostiary.control.services.arrivals import Arrivals, check_origin
+from ostiary.control.services.ended_sessions import EndedSessions
 from ostiary.control.services.oauth.errors import OAuthError
 from ostiary.control.services.oauth.requests import label_of, needed, scope_of
 from ostiary.control.services.oauth.tool_tokens import access_answer, invalid_grant
+from ostiary.control.services.oidc_answers import session_of
 from ostiary.control.services.sign_in_addresses import sp_entity_id
 from ostiary.control.services.sign_in_log import SignInLog
 from ostiary.control.services.token_mint import TokenMint
@@ -82,6 +84,7 @@ class ForeignGrants:
         self._configuration = configuration
         self._access_ttl_s = access_ttl_s
         self._log = log
+        self._ended = EndedSessions(one_time)
 
     async def exchange(
         self, fields: Mapping[str, str], network: str, key: str | None, own_urls: frozenset[str]
@@ -172,7 +175,7 @@ class ForeignGrants:
             return self._read(issuer, token, kind, keys)
 
     def _read(self, issuer: OidcIssuer | WorkloadIssuer, token: str, kind: str, keys: KeyBook) -> Shown:
-        """Raises `JwtError`."""
+        """Raises `SignInRefusedError`, `JwtError` among them."""
         now = self._log.now()
         if isinstance(issuer, WorkloadIssuer):
             workload = service_of(issuer, verify(token, keys, issuer.algorithms, TYPES), now)
@@ -193,7 +196,9 @@ class ForeignGrants:
             user = user_of(token, keys, issuer, now)
             claims, expires_at, bound_to = user.claims, user.expires_at, user.bound_to
         profile = profile_of(issuer, claims, None, wanted)
-        issued_at = date_of(claims, "iat") or 0.0
+        issued_at, session = date_of(claims, "iat") or 0.0, session_of(claims)
+        if session is not None and self._ended.is_over(issuer.name, session, issued_at, now):
+            raise SignInRefusedError("ended_since")
         return Shown(issuer.name, expires_at, bound_to, profile, said_at=issued_at, issued_at=issued_at)
 
     async def _give(
