@@ -106,7 +106,7 @@ class ForeignTokens(Protocol):
 
     def find(self, token: bytes, now: float) -> Actor | None:
         """Whose it is; None for nobody's, whatever is wrong with it. Raises `KeysWantedError` when its issuer's keys
-        must be fetched before that can be said."""
+        must be fetched before that can be said, and `NobodyYetError`."""
         ...
 
     async def learn(self, token: bytes) -> None:

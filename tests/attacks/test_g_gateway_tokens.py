@@ -150,6 +150,27 @@ def test_a_token_wrong_in_one_way_is_nobodys(trusting: Scene, provider: OidcProv
     trusting.nothing_reached_upstream()
 
 
+def test_a_right_token_of_somebody_who_never_signed_in_says_so_and_a_wrong_one_nothing(
+    scene: Scene, provider: OidcProvider
+) -> None:
+    issuer = {"issuer": provider.issuer, "client_id": "ostiary", "accept_tokens_for": "ostiary", "allow_private": True}
+    scene.installation.apply({"identity": {"issuers": [{"name": "corp", "oidc": issuer}]}})
+    said = claims(provider, sub="u-77", client_id="some-tool", jti="1")
+    reply = ask_with(scene, provider.sign(said, header={"typ": "at+jwt"}))
+    scene.must_be_refused(reply, 401, code="token_unknown", closed=False)
+    assert b"never signed in here" in reply.body
+    assert b"ostiary login" in reply.body
+    header = {"typ": "at+jwt", "kid": provider.keys[0].kid}
+    for forged in (
+        provider.sign(said, header=header, key=OTHER.keys[0]),
+        provider.sign({**said, "aud": "somebody-else"}, header=header),
+        provider.sign({**said, "exp": int(time.time()) - HOUR}, header=header),
+    ):
+        reply = ask_with(scene, forged)
+        scene.must_be_refused(reply, 401, code="token_unknown", closed=False)
+        assert b"never signed in" not in reply.body
+
+
 def test_G06_a_flood_of_odd_keys_fetches_once_a_minute(trusting: Scene, provider: OidcProvider) -> None:
     ask_with(trusting, provider.sign(claims(provider)))
     before = provider.counts["keys"]

@@ -15,7 +15,7 @@ from ostiary.identity.standing import is_issued_in_time
 from ostiary.identity.workload import workload_of
 from ostiary.model.actor import Actor, ActorKind
 from ostiary.model.configuration import Configuration
-from ostiary.model.errors import KeysWantedError, OstiaryError, SignInRefusedError
+from ostiary.model.errors import KeysWantedError, NobodyYetError, OstiaryError, SignInRefusedError
 from ostiary.model.issuer import OidcIssuer, WorkloadIssuer, WorkloadRule
 
 
@@ -45,7 +45,7 @@ class ForeignTokens:
 
     def find(self, token: bytes, now: float) -> Actor | None:
         text = token.decode("latin-1")
-        wanted = False
+        wanted = is_somebody_new = False
         for issuer in self._of(text):
             keys = self._providers.known_keys(issuer)
             if keys is None:
@@ -57,11 +57,15 @@ class ForeignTokens:
                 wanted = True
             except SignInRefusedError:
                 continue
+            except NobodyYetError:
+                is_somebody_new = True
             else:
                 if actor is not None:
                     return actor
         if wanted:
             raise KeysWantedError
+        if is_somebody_new:
+            raise NobodyYetError
         return None
 
     async def learn(self, token: bytes) -> None:
@@ -83,7 +87,7 @@ class ForeignTokens:
         return replace(actor, name=user.name, groups=self._groups.of(user))
 
     def _actor(self, token: str, issuer: OidcIssuer | WorkloadIssuer, keys: KeyBook, now: float) -> Actor | None:
-        """Raises `SignInRefusedError`."""
+        """Raises `SignInRefusedError` and, only once the token is believed, `NobodyYetError`."""
         token_id = "jwt_" + sha256(token.encode("latin-1")).hexdigest()[:16]
         if isinstance(issuer, WorkloadIssuer):
             service = workload_of(token, keys, issuer, now)
@@ -101,7 +105,10 @@ class ForeignTokens:
                 let_in_by=_terms_with(issuer, service.rule),
             )
         found = user_of(token, keys, issuer, now)
-        user = self._groups.somebody(self._people.of_subject(issuer.name, found.subject))
+        known = self._people.of_subject(issuer.name, found.subject)
+        if known is None:
+            raise NobodyYetError
+        user = self._groups.somebody(known)
         if user is None or not is_issued_in_time(user, found.issued_at):
             return None
         return Actor(

@@ -13,7 +13,7 @@ from ostiary.gateway.possession import Possession
 from ostiary.identity.limits import NetworkLimiter
 from ostiary.identity.tokens import looks_like_token
 from ostiary.model.actor import Actor
-from ostiary.model.errors import GatewayRefusal
+from ostiary.model.errors import GatewayRefusal, NobodyYetError
 from ostiary.ports import ForeignTokens, TokenBook
 from ostiary.protocols.header_rules import RequestField
 from ostiary.protocols.heads import RequestHead
@@ -72,6 +72,10 @@ def _not_known() -> GatewayRefusal:
     return GatewayRefusal(401, "token_unknown", "This token is not known here.", _NEXT)
 
 
+def _not_here_yet(nobody: NobodyYetError) -> GatewayRefusal:
+    return GatewayRefusal(401, nobody.code, nobody.sentence, nobody.next_step)
+
+
 class Authenticator:
     """`unknown_tokens` says how many of them one network may send; a token that is known is never limited, whoever else
     sends what from the same address."""
@@ -94,7 +98,10 @@ class Authenticator:
         actor = self._cache.get(digest)
         if actor is None or actor.sure_until <= now:
             self._cache.pop(digest, None)
-            actor = self._found(token, digest, now)
+            try:
+                actor = self._found(token, digest, now)
+            except NobodyYetError as nobody:
+                raise self.unknown(_not_here_yet(nobody), network) from None
             if actor is None:
                 raise self.unknown(_not_known(), network)
             if len(self._cache) >= _CACHED_TOKENS:

@@ -57,6 +57,18 @@ class KeysWantedError(OstiaryError):
         super().__init__("The issuer's keys are not known yet.")
 
 
+class NobodyYetError(OstiaryError):
+    """The token is right, and whom it speaks of has never signed in here."""
+
+    code = "token_unknown"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This token is right, but its person has never signed in here.",
+            "Sign in once with `ostiary login`, then use it again.",
+        )
+
+
 class ProviderRefusedError(RefusedError):
     """The identity provider said no. `error` is its code of RFC 6749, `invalid_grant` among them."""
 
