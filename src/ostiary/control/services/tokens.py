@@ -83,8 +83,8 @@ class TokenService:
         given = _kind(kind, agent)
         if user_id is not None and given is ActorKind.SERVICE:
             raise RefusedError("A token of your own is yours or your agent's.", "Ask an owner for a service account.")
-        if given is ActorKind.SERVICE:
-            self._check_not_disabled(actor)
+        if given is ActorKind.SERVICE and self._is_disabled(actor):
+            raise _disabled()
         now = self._log.now()
         identity = Actor(
             kind=given,
@@ -99,6 +99,10 @@ class TokenService:
         )
         # Whoever may make none for others has it as long as the sign-in they made it in.
         made = await self._mint.make(caller, identity, sign_in=None if user_id is None else caller.sign_in)
+        if given is ActorKind.SERVICE and self._is_disabled(actor):
+            # Between the look at it and the token, which whoever disabled it did not see.
+            await asyncio.to_thread(self._store.revoke, made.record.id, now)
+            raise _disabled()
         known = {connection.name for connection in (await asyncio.to_thread(self._configuration.current)).connections}
         return NewToken(made.text, made.record, tuple(sorted(set(connections or ()) - known)))
 
@@ -154,10 +158,9 @@ class TokenService:
         )
         return await self._mint.make(caller, directory, scope=TokenScope.SCIM)
 
-    def _check_not_disabled(self, name: str) -> None:
-        account = None if self._accounts is None else self._accounts.get(name)
-        if account is not None and account.disabled_at is not None:
-            raise CallerError("This service account is disabled.", "Enable it first.")
+    def _is_disabled(self, service: str) -> bool:
+        account = None if self._accounts is None else self._accounts.get(service)
+        return account is not None and account.disabled_at is not None
 
     def _life_s(self, ttl_s: float | None, default_s: float, most_s: float) -> float:
         life_s = min(default_s, most_s) if ttl_s is None else ttl_s
@@ -175,6 +178,10 @@ def _themselves(caller: Caller, actor: str | None, groups: Sequence[str]) -> str
         raise RefusedError("Your own token has the groups you are in; no others can be given to it.")
     caller.require_fresh()
     return caller.label
+
+
+def _disabled() -> CallerError:
+    return CallerError("This service account is disabled.", "Enable it first.")
 
 
 def _is_own(caller: Caller, record: TokenRecord) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from ostiary.identity.tokens import token_hash
 from ostiary.model.actor import ActorKind
 from ostiary.model.errors import CallerError, NotFoundError, RefusedError
 from ostiary.model.permission import Permission
-from ostiary.model.token import TokenScope
+from ostiary.model.token import TokenRecord, TokenScope
 from support.oauth_room import NETWORK, OAuthRoom
 
 DAY = 86_400.0
@@ -206,6 +207,22 @@ async def test_no_key_is_left_of_keys_made_while_an_account_is_disabled(house: O
     tries.insert(5, house.service_accounts.disable(admin, "nightly"))
     await asyncio.gather(*tries, return_exceptions=True)
     assert all(key.revoked_at is not None for key in house.tokens.of_service("nightly"))
+
+
+async def test_a_token_by_hand_does_not_outlive_a_disabling_that_came_while_it_was_made(
+    house: OAuthRoom, admin: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = await house.service_accounts.create(admin, name="nightly")
+    add = house.tokens.add
+
+    def late(token_hash: bytes, record: TokenRecord) -> None:
+        house.accounts.change(replace(account, disabled_at=house.clock()))
+        add(token_hash, record)
+
+    monkeypatch.setattr(house.tokens, "add", late)
+    with pytest.raises(CallerError, match="disabled"):
+        await house.token_service.create(admin, actor="nightly", kind="service")
+    assert [key.revoked_at is not None for key in house.tokens.of_service("nightly")] == [True]
 
 
 async def test_a_key_is_revoked_by_its_own_account_only(house: OAuthRoom, admin: Caller) -> None:
