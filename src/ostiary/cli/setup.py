@@ -40,7 +40,7 @@ def setup(
     name, note = (connection, "") if connection else _connection_of_kind(reach, chosen.kind)
     place = Place(name, f"{reach.gateway}/{name}", model, reach.helper())
     file = chosen.file(place)
-    written = _write(invocation, tool, file) if write else None
+    written = _write(tool, file) if write else None
     if invocation.json:
         print_json(
             {
@@ -62,7 +62,7 @@ def setup(
     _print(chosen, reach, place, file, _token_command(invocation, tool, reach, name), shows_file=not written)
 
 
-def _write(invocation: Invocation, tool: str, file: File | None) -> dict[str, object]:
+def _write(tool: str, file: File | None) -> dict[str, object]:
     if file is None:
         raise CallerError(
             f"{TOOLS[tool].title.partition(':')[0]} reads its environment here, and no file.",
