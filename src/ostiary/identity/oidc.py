@@ -32,6 +32,7 @@ __all__ = [
     "profile_of",
 ]
 
+OFFLINE_ACCESS = "offline_access"
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 _ID_TOKEN_TYPES = ("", "jwt")
@@ -126,7 +127,7 @@ def authorization_url(
     ]
     says_when = _says_when(issuer)
     preset = PRESETS.get(issuer.preset)
-    own = {} if preset is None else dict(preset.authorization_parameters)
+    own = dict(_own_parameters(issuer) if preset is None else preset.authorization_parameters)
     prompts = [own.pop("prompt")] if "prompt" in own else []
     if prompt_login:
         prompts.insert(0, "login" if says_when else "select_account")
@@ -136,6 +137,12 @@ def authorization_url(
     if attempt.max_age_s is not None and says_when:
         pairs.append(("max_age", str(attempt.max_age_s)))
     return with_query(endpoint, pairs)
+
+
+def _own_parameters(issuer: OidcIssuer) -> tuple[tuple[str, str], ...]:
+    """Without a preset, what the standard wants: a provider has to leave `offline_access` out where it does not ask for
+    consent (Core section 11). Providers with a preset give refresh tokens without asking people each time."""
+    return (("prompt", "consent"),) if OFFLINE_ACCESS in issuer.scopes else ()
 
 
 def end_session_url(

@@ -2,6 +2,7 @@
 
 import json
 import urllib.parse
+from dataclasses import replace
 
 import pytest
 
@@ -23,8 +24,12 @@ ATTEMPT = Attempt("corp", "s&t", NONCE, VERIFIER, "https://us.example/cb?x=1", "
 METADATA = {"issuer": ISSUER, "authorization_endpoint": "https://idp.example/authorize?tenant=1"}
 
 
-def query(attempt: Attempt = ATTEMPT, *, prompt_login: bool = False, preset: str = "") -> dict[str, str]:
+def query(
+    attempt: Attempt = ATTEMPT, *, prompt_login: bool = False, preset: str = "", offline: bool = False
+) -> dict[str, str]:
     issuer = PRESETS[preset].defaults(CORP) if preset else CORP
+    if offline:
+        issuer = replace(issuer, scopes=(*issuer.scopes, "offline_access"))
     url = urllib.parse.urlsplit(authorization_url(METADATA, issuer, attempt, prompt_login=prompt_login))
     assert (url.scheme, url.netloc, url.path) == ("https", "idp.example", "/authorize")
     pairs = urllib.parse.parse_qsl(url.query, strict_parsing=True)
@@ -63,6 +68,13 @@ def test_google_gives_a_refresh_token_every_time_for_parameters_of_its_own() -> 
     assert (sent["access_type"], sent["prompt"]) == ("offline", "consent")
     for preset in PRESETS.keys() - {"google"}:
         assert query(preset=preset).keys().isdisjoint({"access_type", "prompt"})
+
+
+def test_without_a_preset_offline_access_asks_for_consent_as_the_standard_wants() -> None:
+    assert query(offline=True)["prompt"] == "consent"
+    assert query(step_up(), prompt_login=True, offline=True)["prompt"] == "login consent"
+    for preset in PRESETS.keys() - {"google"}:
+        assert "prompt" not in query(preset=preset, offline=True)
 
 
 def signed_out(preset: str = "", endpoint: object = "https://idp.example/logout?tenant=1") -> dict[str, str] | None:
