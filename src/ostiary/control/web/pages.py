@@ -78,7 +78,7 @@ def handled(handler: Handler, answer: Callable[[OstiaryError], Response] = failu
         except asyncio.CancelledError:
             return answer(OstiaryError("Ostiary is stopping.", "Try again in a moment."))
         except Exception as failure:  # noqa: BLE001 - the outermost place of a request
-            _log.error("console_request_failed", extra={"kind": type(failure).__name__})
+            _log.error("console_request_failed kind=%s", type(failure).__name__)
             return answer(OstiaryError("Something went wrong inside Ostiary.", "Look at the server's log."))
 
     return endpoint
