@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,8 @@ from ostiary.model.errors import OperatorError, RefusedError, UnreachableError
 CLIENT_ID = "ostiary-cli"
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _METADATA_PATH = "/.well-known/oauth-authorization-server"
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9._/-]{0,200})?", re.ASCII)
+"""What a shell takes as it is, without quotes."""
 _SLOW_DOWN_S = 5.0
 _POLL_LEAST_S = 1.0
 _POLL_MOST_S = 60.0
@@ -73,6 +76,9 @@ def discover(console: str) -> Endpoints:
     if not isinstance(issuer, str):
         raise OperatorError(f"{console} is not the console of an Ostiary.", "Check the address.")
     if issuer.rstrip("/") != console:
+        if _ADDRESS.fullmatch(issuer) is None:
+            # It would stand in a command that people copy into their shell.
+            raise OperatorError(f"{console} says that its address is another one.", "Check the address.")
         raise OperatorError(
             f"{console} says that its address is {issuer}, and sign-ins only work there.",
             f"Run `ostiary login --console {issuer}`, or correct OSTIARY_CONSOLE_URL where it is served.",

