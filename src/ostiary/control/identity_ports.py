@@ -32,7 +32,8 @@ class People(Protocol):
     def of_subject(self, issuer: str, subject: str) -> User | None: ...
 
     def provisioned(self, issuer: str | None, offset: int, limit: int) -> tuple[int, list[User]]:
-        """Those whom SCIM provisioned or who sign in at `issuer`: how many they are, and some of them by name."""
+        """Those who sign in at `issuer`, and whom SCIM provisioned and who did not sign in yet: how many they are, and
+        some of them by name."""
         ...
 
     def mentioning(self, text: str) -> list[User]:

@@ -93,6 +93,9 @@ def test_who_is_provisioned_is_counted_and_paged(people: People) -> None:
     assert people.provisioned("idp", 0, 10) == (2, [ADA, BEN])
     assert people.provisioned("idp", 1, 10) == (2, [BEN])
     assert people.provisioned("other", 0, 10) == people.provisioned(None, 0, 10) == (1, [BEN])
+    assert people.change(replace(BEN, issuer="idp", subject="ben"))
+    assert people.provisioned("idp", 0, 10)[0] == 2
+    assert people.provisioned("other", 0, 10) == people.provisioned(None, 0, 10) == (0, [])
 
 
 def test_who_is_mentioned_is_found_whatever_the_case(people: People) -> None:

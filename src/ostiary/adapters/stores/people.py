@@ -16,7 +16,7 @@ _CHANGED = tuple(name for name in _NAMES if name not in ("id", "not_before"))
 """By `change`. Since when tokens count is nobody's to set back who read the user before."""
 _ASSIGNMENTS = ", ".join(f"{name} = ?" for name in _CHANGED)
 
-_PROVISIONED = "(origin = ? OR (origin = ? AND issuer = ?))"
+_PROVISIONED = "(origin IN (?, ?) AND issuer = ? OR origin = ? AND issuer IS NULL)"
 
 
 class People:
@@ -39,7 +39,7 @@ class People:
         return [_user(row) for row in self._database.rows(sql, (external_id,))]
 
     def provisioned(self, issuer: str | None, offset: int, limit: int) -> tuple[int, list[User]]:
-        values = (Origin.SCIM.value, Origin.SIGN_IN.value, issuer)
+        values = (Origin.SCIM.value, Origin.SIGN_IN.value, issuer, Origin.SCIM.value)
         (total,) = self._database.row(f"SELECT count(*) FROM users WHERE {_PROVISIONED}", values)  # noqa: S608 - constant
         rows = self._database.rows(
             f"SELECT {_COLUMNS} FROM users WHERE {_PROVISIONED} ORDER BY name_key LIMIT ? OFFSET ?",  # noqa: S608

@@ -65,10 +65,11 @@ class Provisioning:
         return self._people.provisioned(self._issuer(), offset, limit)
 
     def reaches(self, user: User) -> bool:
-        """Whether they are SCIM's: provisioned by it, or signed in at its provider. A local owner never is."""
-        if user.origin is Origin.SIGN_IN:
-            return user.issuer is not None and user.issuer == self._issuer()
-        return user.origin is Origin.SCIM
+        """Whether they are SCIM's: signed in at its provider, or provisioned and not signed in anywhere yet. Neither a
+        local owner ever is, nor anybody of a provider that was SCIM's once."""
+        if user.origin is Origin.SCIM and user.issuer is None:
+            return True
+        return user.origin is not Origin.LOCAL and user.issuer is not None and user.issuer == self._issuer()
 
     async def add_user(self, wanted: WantedUser) -> User:
         """A new person, or somebody of the same name who signed in before they were provisioned."""

@@ -95,6 +95,27 @@ async def test_the_owner_and_other_providers_people_are_none_of_scims(house: Sci
     assert house.ending.ended == []
 
 
+async def test_people_of_the_provider_that_was_scims_before_are_none_of_it(house: ScimHouse) -> None:
+    """Another directory, which knows nothing of them, must not end them or take them over."""
+    here = await house.add(SIGNED_IN.name)
+    waiting = await house.add("new@example.com")
+    house.issuer = "google"
+    path = f"/Users/{here['id']}"
+    body = {"schemas": [USER], "userName": SIGNED_IN.name, "active": False}
+    assert (await house.call("GET", path)).status == 404
+    for answer in (await house.call("PUT", path, body), await house.call("DELETE", path)):
+        assert answer.status == 403
+    assert (await house.call("POST", "/Users", body)).status == 409
+    listed = (await house.call("GET", "/Users")).json
+    assert {row["id"] for row in listed["Resources"]} == {waiting["id"], STRANGER.id}
+    found = (await house.call("GET", f'/Users?filter=userName eq "{SIGNED_IN.name}"')).json
+    assert found["totalResults"] == 0
+    user = house.people.get(SIGNED_IN.id)
+    assert user is not None
+    assert user.active
+    assert house.ending.ended == []
+
+
 @pytest.mark.parametrize("value", [False, "False", "false"])
 async def test_deactivation_ends_access(house: ScimHouse, value: Any) -> None:
     ada = await house.add("ada")
