@@ -2,6 +2,8 @@
 
 import asyncio
 import inspect
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -32,6 +34,32 @@ async def test_applying_makes_a_version_that_is_shown_and_recorded(room: Room) -
     assert entry["type"] == "admin.configuration.apply"
     assert entry["by"] == room.owner.label
     assert entry["detail"]["plan"] == ["+ secret key", "+ connection cursor", "+ rule reads"]
+
+
+async def test_plans_are_compared_two_at_a_time_whoever_goes_away(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is long work; an auditor who sends many, and stays for none, must not take the machine."""
+    service, lock, running = room.services.configuration, threading.Lock(), 0
+    most, compare = 0, service._compare
+
+    def slow(*arguments: Any) -> Any:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.02)
+        with lock:
+            running -= 1
+        return compare(*arguments)
+
+    monkeypatch.setattr(service, "_compare", slow)
+    gone = [asyncio.ensure_future(service.plan(room.owner, FILE, "o.yaml", False)) for _ in range(6)]
+    await asyncio.sleep(0.005)
+    for task in gone:
+        task.cancel()
+    plans = [service.plan(room.owner, FILE, "o.yaml", False) for _ in range(6)]
+    reads = [service.read(room.owner, FILE, "o.yaml") for _ in range(6)]
+    assert len(await asyncio.gather(*plans, *reads)) == 12
+    assert most == 2
 
 
 async def test_applying_the_same_again_changes_nothing(room: Room) -> None:

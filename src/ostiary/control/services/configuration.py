@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from ostiary.control.caller import Caller, Permission
@@ -13,8 +14,14 @@ from ostiary.model.configuration import Configuration, SecretReference
 from ostiary.model.errors import RefusedError
 from ostiary.protocols.kinds import Kind
 
+COMPARED_AT_ONCE = 2
+"""Files that are read and compared by whoever may look; further ones wait. It is work under the one lock of Python."""
+
 DETAIL_CHANGES_MAX = 200
 """Changes named in one audit entry; of more their number is told."""
+
+
+_comparing = ThreadPoolExecutor(COMPARED_AT_ONCE, "configuration")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +78,14 @@ class ConfigurationService:
     async def plan(self, caller: Caller, yaml: str, filename: str, prune: bool) -> Planned:
         """What `apply` would change. Raises `DeclarativeError`."""
         caller.require(Permission.CONFIGURATION_READ)
-        changes, wanted, version = await asyncio.to_thread(self._compare, yaml, filename, prune)
-        return Planned(changes, version, notes(wanted, self._log.now()))
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(_comparing, self._planned, yaml, filename, prune)
 
     async def read(self, caller: Caller, yaml: str, filename: str) -> Configuration:
         """What would be in force after `apply`; nothing is changed. Raises `DeclarativeError`."""
         caller.require(Permission.CONFIGURATION_READ)
-        _, wanted, _ = await asyncio.to_thread(self._compare, yaml, filename, False)
+        loop = asyncio.get_running_loop()
+        _, wanted, _ = await loop.run_in_executor(_comparing, self._compare, yaml, filename, False)
         return wanted
 
     async def apply(self, caller: Caller, yaml: str, filename: str, prune: bool) -> Planned:
@@ -102,7 +110,7 @@ class ConfigurationService:
                         ],
                     },
                 )
-            return Planned(changes, version, notes(wanted, self._log.now()))
+            return Planned(changes, version, await asyncio.to_thread(notes, wanted, self._log.now()))
 
     def _check_reach(self, caller: Caller, changes: tuple[Change, ...], wanted: Configuration) -> None:
         """Whether the caller may make these changes and not only some. Raises `RefusedError`."""
@@ -136,6 +144,10 @@ class ConfigurationService:
     def _in_force(self) -> tuple[Configuration, int]:
         stored = self._store.current()
         return self.current(), 0 if stored is None else stored.version
+
+    def _planned(self, yaml: str, filename: str, prune: bool) -> Planned:
+        changes, wanted, version = self._compare(yaml, filename, prune)
+        return Planned(changes, version, notes(wanted, self._log.now()))
 
     def _compare(self, yaml: str, filename: str, prune: bool) -> tuple[tuple[Change, ...], Configuration, int]:
         old, version = self._in_force()
