@@ -60,6 +60,10 @@ class TokenStore(Protocol):
 
     def of_service(self, name: str, limit: int) -> list[TokenRecord]: ...
 
+    def count_live(self, user_id: str, now: float) -> int:
+        """How many tokens of this user and their agents are valid."""
+        ...
+
     def live_of(self, kind: ActorKind, name: str, agent: str | None, now: float) -> bool:
         """Whether this very actor can still ask for something."""
         ...

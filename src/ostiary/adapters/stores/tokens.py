@@ -115,6 +115,15 @@ class Tokens:
             "actor_kind = 'service' AND actor = ? COLLATE NOCASE AND scope = 'gateway'", (name,), limit, None
         )
 
+    def count_live(self, user_id: str, now: float) -> int:
+        """How many tokens for the gateway this user and their agents have that are not revoked and not expired."""
+        row = self._database.row(
+            "SELECT count(*) FROM tokens WHERE user_id = ? AND scope = 'gateway' AND revoked_at IS NULL"
+            " AND expires_at > ?",
+            (user_id, now),
+        )
+        return 0 if row is None else int(row[0])
+
     def live_of(self, kind: ActorKind, name: str, agent: str | None, now: float) -> bool:
         """Whether this very actor has a token for the gateway that is not revoked and not expired."""
         row = self._database.row(

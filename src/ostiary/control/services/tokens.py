@@ -19,6 +19,8 @@ __all__ = ["NewToken", "TokenService"]
 
 GROUPS_MAX = 200
 CONNECTIONS_MAX = 200
+OWN_LIVE_MAX = 100
+"""Valid at the same time, of somebody who makes tokens for themselves alone; those of their tools are counted too."""
 LISTED_MAX = 1000
 MACHINE_TTL_MAX_S = 366 * 86_400.0
 """Of what no person holds: a directory's token for SCIM, a service account's key."""
@@ -49,6 +51,7 @@ class TokenService:
         self._accounts = accounts
         self._machine_ttl_max_s = machine_ttl_max_s
         self._mint = TokenMint(store, randomness, log)
+        self._making_own = asyncio.Lock()
 
     async def create(
         self,
@@ -98,13 +101,25 @@ class TokenService:
             bound_to=None if certificate is None else bound_to_certificate(certificate),
         )
         # Whoever may make none for others has it as long as the sign-in they made it in.
-        made = await self._mint.make(caller, identity, sign_in=None if user_id is None else caller.sign_in)
+        if user_id is None:
+            made = await self._mint.make(caller, identity)
+        else:
+            made = await self._make_own(caller, user_id, identity)
         if given is ActorKind.SERVICE and self._is_disabled(actor):
             # Between the look at it and the token, which whoever disabled it did not see.
             await asyncio.to_thread(self._store.revoke, made.record.id, now)
             raise _disabled()
         known = {connection.name for connection in (await asyncio.to_thread(self._configuration.current)).connections}
         return NewToken(made.text, made.record, tuple(sorted(set(connections or ()) - known)))
+
+    async def _make_own(self, caller: Caller, user_id: str, identity: Actor) -> NewToken:
+        async with self._making_own:  # or many at once would each see room
+            if await asyncio.to_thread(self._store.count_live, user_id, self._log.now()) >= OWN_LIVE_MAX:
+                raise RefusedError(
+                    f"You have {OWN_LIVE_MAX} valid tokens, which is as many as you may have.",
+                    "Revoke some on your account's page or with `ostiary token revoke`, or wait until they expire.",
+                )
+            return await self._mint.make(caller, identity, sign_in=caller.sign_in)
 
     async def list(self, caller: Caller) -> list[TokenRecord]:
         """The newest first: everybody's, or the caller's own."""

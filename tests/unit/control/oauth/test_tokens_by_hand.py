@@ -75,6 +75,30 @@ async def test_a_token_of_ones_own_is_bounded_and_takes_a_recent_sign_in(house: 
         await house.token_service.create(anna, scope="api")
 
 
+async def test_people_have_a_hundred_valid_tokens_of_their_own_at_most(
+    house: OAuthRoom, anna: Caller, bob: Caller, admin: Caller
+) -> None:
+    tries = [house.token_service.create(anna, agent=f"a{number}", ttl_s=600) for number in range(120)]
+    made = await asyncio.gather(*tries, return_exceptions=True)
+    refused = [each for each in made if isinstance(each, BaseException)]
+    assert len(refused) == 20
+    assert all(isinstance(each, RefusedError) and "100 valid tokens" in str(each) for each in refused)
+    await house.token_service.create(bob)
+    for _ in range(3):
+        await house.token_service.create(admin, actor="anna")
+    one = next(each for each in made if not isinstance(each, BaseException))
+    await house.token_service.revoke(anna, one.record.id)
+    await house.token_service.create(anna, ttl_s=600)
+    with pytest.raises(RefusedError):
+        await house.token_service.create(anna)
+    house.clock.now += 299  # still a recent sign-in
+    with pytest.raises(RefusedError):
+        await house.token_service.create(anna)
+    anna = replace(anna, is_fresh=True)
+    house.clock.now += 301
+    await house.token_service.create(anna)
+
+
 async def test_people_see_and_revoke_their_own_alone(
     house: OAuthRoom, anna: Caller, bob: Caller, admin: Caller
 ) -> None:
