@@ -91,6 +91,17 @@ async def test_G03_a_proof_counts_once_whatever_the_clock_does(tmp_path: Path) -
 
 def test_proofs_are_forgotten_in_time_and_never_for_want_of_room() -> None:
     used = UsedProofs(most=3)
-    assert [used.is_first(each, 10.0) for each in (b"1", b"1", b"2", b"3", b"4")] == [True, False, True, True, False]
-    assert not used.is_first(b"1", 10.0 + LIFE_S - 1)
-    assert used.is_first(b"4", 10.0 + LIFE_S)
+    tries = [used.is_first("key", each, 10.0) for each in (b"1", b"1", b"2", b"3", b"4")]
+    assert tries == [True, False, True, True, False]
+    assert not used.is_first("key", b"1", 10.0 + LIFE_S - 1)
+    assert used.is_first("key", b"4", 10.0 + LIFE_S)
+
+
+def test_a_flood_by_who_holds_one_key_refuses_nobody_elses_proofs() -> None:
+    used = UsedProofs(most=1000, most_of_one_key=10)
+    flood = [used.is_first("eve", b"eve %d" % number, 10.0) for number in range(2000)]
+    assert sum(flood) == 10
+    assert used.is_first("ana", b"ana 1", 10.0)
+    assert not used.is_first("eve", b"eve 11", 10.0 + LIFE_S - 1)
+    assert not used.is_first("eve", b"eve 0", 10.0 + LIFE_S - 1)
+    assert sum(used.is_first("eve", b"later %d" % number, 10.0 + LIFE_S) for number in range(20)) == 10

@@ -59,7 +59,7 @@ class Possession:
             except SignInRefusedError:
                 continue
             used = sha256(f"{bound_to} {proof.jti}".encode()).digest()
-            if proof.bound_to == bound_to and self._used.is_first(used, self._steady()):
+            if proof.bound_to == bound_to and self._used.is_first(bound_to, used, self._steady()):
                 return
             break
         raise _refusal("The DPoP proof is not one of this token's key for this request, or was used before.")

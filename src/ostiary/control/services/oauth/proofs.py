@@ -39,7 +39,7 @@ class Proofs:
         except SignInRefusedError:
             raise _refusal() from None
         used = hashlib.sha256(f"{checked.thumbprint} {checked.jti}".encode()).digest()
-        if not self._used.is_first(used, self._steady()):
+        if not self._used.is_first(checked.thumbprint, used, self._steady()):
             raise _refusal()
         if not await asyncio.to_thread(self._one_time.put, PURPOSE, used, {}, now + REMEMBERED_S):
             raise _refusal()
