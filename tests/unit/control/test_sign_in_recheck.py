@@ -10,6 +10,7 @@ import pytest
 from ostiary.control.services.provider_tokens import ProviderTokens
 from ostiary.model.actor import ActorKind
 from ostiary.model.approval import Approval, ApprovalState
+from ostiary.model.errors import StorageUnavailableError
 from ostiary.model.issuer import Group, GroupsFrom, GroupSource, SamlIssuer, ScimSettings, SignInLimits
 from ostiary.model.person import Origin, SignIn
 from support.control_room import NOW, asked
@@ -380,6 +381,25 @@ async def test_it_runs_on_after_a_failure(house: SignInRoom, provider: OidcProvi
     assert not task.done()
     task.cancel()
     assert await house.visitor(browser.cookie) is None
+
+
+@pytest.mark.parametrize("failure", [StorageUnavailableError("The disk is full."), ValueError("a defect of ours")])
+async def test_it_runs_on_after_a_round_that_broke_off(
+    house: SignInRoom, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    failures, rounds, once = [failure], asyncio.Event(), house.recheck.once
+
+    async def broken_off_once() -> None:
+        if failures:
+            raise failures.pop()
+        await once()
+        rounds.set()
+
+    monkeypatch.setattr(house.recheck, "once", broken_off_once)
+    task = asyncio.create_task(house.recheck.run(0.01))
+    async with asyncio.timeout(30.0):
+        await rounds.wait()
+    task.cancel()
 
 
 # -- the end of access

@@ -89,6 +89,8 @@ class Recheck:
                 await self.once()
             except OstiaryError as failure:
                 _log.warning("recheck_failed code=%s", failure.code)
+            except Exception as failure:  # noqa: BLE001 - the outermost loop: nobody would start it again
+                _log.error("recheck_failed kind=%s", type(failure).__name__)
 
     async def once(self) -> None:
         """Ask for everybody who is due, ten at a time, end sign-ins that are over their limits, that nobody confirms
@@ -110,9 +112,9 @@ class Recheck:
                 await self._sessions.close(sign_in, "unconfirmed")
             elif isinstance(issuer, OidcIssuer) and _is_due(sign_in, issuer, now):
                 due.append((sign_in, issuer))
-        await asyncio.gather(*(self._ask(sign_in, issuer) for sign_in, issuer in due))
         await asyncio.to_thread(self._one_time.drop_expired, now)
         await asyncio.to_thread(self._sign_ins.drop_old, now - KEPT_S)
+        await asyncio.gather(*(self._ask(sign_in, issuer) for sign_in, issuer in due))
 
     def _strangers(self, issuers: Sequence[Issuer]) -> frozenset[str]:
         """Who came from a provider that had an issuer's name before."""
