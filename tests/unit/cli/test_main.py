@@ -1,6 +1,7 @@
 """Failures as sentences and exit codes, and the options every command shares."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+import ostiary
 from ostiary.cli import commands as command_line
 from ostiary.cli.commands import DONE, FAILED, NOT_REACHABLE, WRONG_USAGE
 from ostiary.cli.invocation import Invocation
@@ -49,6 +51,23 @@ def test_every_command_has_help_and_takes_the_shared_options(path: tuple[str, ..
     assert out.startswith(f"Usage: ostiary {' '.join(path)}")
     assert "--home DIR" in out
     assert "--json" in out
+
+
+def test_sentences_advise_commands_that_there_are() -> None:
+    known = set(every_command())
+    advised = [
+        (file.name, *words)
+        for file in Path(ostiary.__file__).parent.rglob("*.py")
+        for words in re.findall(r"`ostiary ([a-z]+(?:-[a-z]+)*)(?: ([a-z]+(?:-[a-z]+)*))?", file.read_text())
+    ]
+    assert len(advised) > 50
+    groups = {path[0] for path in known if len(path) == 2}
+    wrong = [
+        (file, first, second)
+        for file, first, second in advised
+        if (first,) not in known or (first in groups and second and (first, second) not in known)
+    ]
+    assert wrong == []
 
 
 def test_help_at_the_top_lists_every_command(run: Run) -> None:

@@ -161,7 +161,7 @@ class PeopleService:
         seen = _is_own(caller, user_id) or caller.may(Permission.PEOPLE_READ)
         user = await asyncio.to_thread(self._people.get, user_id) if seen else None
         if user is None:
-            raise NotFoundError("There is no such person.", "`ostiary users list` shows the ids there are.")
+            raise NotFoundError("There is no such person.", "`ostiary user list` shows who there is.")
         return user
 
     async def _manageable(self, caller: Caller, user_id: str, *, takes_away: bool) -> User:
