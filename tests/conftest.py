@@ -2,6 +2,7 @@
 
 import signal
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # Started in a shell's background; the programs that tests start are to end at Ctrl-C all the same.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        # Started in a shell's background; the programs that tests start are to end at Ctrl-C all the same.
+        signal.signal(number, handler)
