@@ -4,7 +4,7 @@
         room.trust(an_issuer(provider))
         browser = room.browser()
         opened = await browser.sign_in(provider)          # through the provider, and back
-        visitor = await room.sessions.visitor(opened.cookie, "192.0.2.1")
+        visitor = await room.sessions.visitor(opened.cookie)
 """
 
 import asyncio
@@ -94,7 +94,7 @@ class SignInRoom:
         return Browser(self, network)
 
     async def visitor(self, cookie: str | None) -> Visitor | None:
-        return await self.sessions.visitor(cookie, NETWORK)
+        return await self.sessions.visitor(cookie)
 
     def entries(self, kind: str) -> list[Mapping[str, Any]]:
         """Details of the audit entries of this kind."""

@@ -87,9 +87,9 @@ class ConsoleSessions:
         self._clock = clock
         self._randomness = randomness
 
-    async def visitor(self, cookie: str | None, network: str) -> Visitor | None:
+    async def visitor(self, cookie: str | None) -> Visitor | None:
         """Whose console cookie this is; None when it is nobody's, ended, over its limits, its person inactive, or their
-        identity provider no longer configured or another one now. `network` is not compared: people move."""
+        identity provider no longer configured or another one now. From where it comes is not asked: people move."""
         sign_in = self.of_cookie(cookie)
         if sign_in is None or cookie is None:
             return None

@@ -75,7 +75,7 @@ class Console:
     async def visitor(self, request: Request) -> Visitor | None:
         """None for whoever is not signed in."""
         cookie = read_cookie(request, SESSION)
-        return None if cookie is None else await self.web.sessions.visitor(cookie, network_of(request))
+        return None if cookie is None else await self.web.sessions.visitor(cookie)
 
     def visit(self, request: Request) -> Visit:
         return Visit(network_of(request), device_of(request), read_cookie(request, SESSION))

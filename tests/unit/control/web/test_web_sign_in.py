@@ -329,7 +329,7 @@ def test_unknown_fields_and_steps_of_sign_in_are_refused(web: WebRoom) -> None:
 def test_owners_links_are_made_over_the_admin_socket_only(web: WebRoom) -> None:
     owner = web.signed_in(web.user("ana", "owner"))
     assert owner.get("/first-start").status == 403
-    visitor = web.run(web.web.sessions.visitor(owner.cookies[COOKIE], ""))
+    visitor = web.run(web.web.sessions.visitor(owner.cookies[COOKIE]))
     assert visitor is not None
     with pytest.raises(OstiaryError):
         web.run(web.web.owner.new_link(visitor.caller))
