@@ -168,7 +168,7 @@ class Application:
             raise already_running(settings.home) or error from None
         chronicle.on_health(self._health_changed)
         keeper = self._keeper = Keeper(store, root_key, store.installation, settings, time.time)
-        placeholders = self._placeholders = PlaceholderBook(
+        placeholders = PlaceholderBook(
             store.placeholders, root_key, store.installation, settings.session_gap_s, time.time
         )
         desk = self._desk = Desk(
@@ -225,7 +225,7 @@ class Application:
         self._background(keep_house(store.tokens, desk, placeholders))
         self._background(self._detectors.watch())
         history = RecordedHistory(index, chronicle)
-        reception = self._reception = open_reception(
+        reception = open_reception(
             settings,
             store,
             root_key,
