@@ -1,6 +1,7 @@
 """Stage 6: a request that waits for a person, who approves exactly what will be sent."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from hashlib import sha256
 
@@ -53,6 +54,10 @@ class Asking:
                 leaving = asyncio.get_running_loop().create_task(left)
                 self._leaving.add(leaving)
                 leaving.add_done_callback(self._leaving.discard)
+                if lost_access:
+                    # Whoever is told so may rely on it; a client that goes meanwhile changes nothing.
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await asyncio.shield(leaving)
                 raise
         if approval.state is ApprovalState.GRANTED and await self._desk.use(approval.id):
             exchange.approval = approval.id
