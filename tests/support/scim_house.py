@@ -85,7 +85,8 @@ class ScimHouse:
 
         scim = create_scim(
             self.people, self.groups, self.ending, AdminLog(self.entries.append, lambda: self.now),
-            issuer=lambda: self.issuer, is_scim=is_scim, new_id=lambda: f"{next(numbers):032x}", base_url=lambda: self.base,
+            issuer=lambda: self.issuer, is_scim=is_scim, new_id=lambda: f"{next(numbers):032x}",
+            base_url=lambda: self.base,
         )  # fmt: skip
         self.app.router.routes.append(Mount("/scim/v2", app=scim))
 

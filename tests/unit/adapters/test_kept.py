@@ -1,4 +1,4 @@
-"""What is fetched when needed: one fetch at a time, rarely, and what there is is used on while there is nothing newer."""
+"""What is fetched when needed: one fetch at a time, rarely; what there is is used on while there is nothing newer."""
 
 import asyncio
 
