@@ -78,7 +78,8 @@ class SignIn:
 
     `authenticated_at`: when they last proved who they are, 0 where their identity provider does not say. `ends_at` is
     the absolute limit, `idle_s` the other one (None for no idle limit). `checked_at`: when the provider last confirmed
-    them. `idp_session` is the provider's `sid`, or SAML's SessionIndex. `agent` is the tool instance that tokens are for.
+    them. `idp_session` is the provider's `sid`, or SAML's SessionIndex. `agent` is the tool instance that tokens are
+    for.
     """
 
     id: str

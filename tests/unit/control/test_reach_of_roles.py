@@ -64,8 +64,7 @@ async def test_an_admin_does_not_decide_who_is_who(room: Room, identity: str) ->
         FILE.replace("kind: cursor, secret: key", "kind: cursor, secret: key, upstream: https://evil.example"),
         FILE.replace("kind: cursor, secret: key", "kind: cursor, secret: key, upstream: https://api.cursor.com:8443"),
         "version: 1\nconnections: [{name: e, kind: http, upstream: https://evil.example, secret: key, auth: bearer}]\n",
-        "version: 1\nconnections: [{name: e, kind: http, upstream: https://e.example,"
-        " auth: {header: k, secret: key}}]\n",
+        "version: 1\nconnections: [{name: e, kind: http, upstream: https://e.test, auth: {header: k, secret: key}}]\n",
         "version: 1\nsecrets: [{name: file, from: {file: /root/.ssh/id_ed25519}}]\n",
         "version: 1\nsecrets: [{name: variable, from: {env: OSTIARY_ROOT_KEY}}]\n",
         "version: 1\nsecrets: [{name: key, from: {env: HOME}}]\n",
