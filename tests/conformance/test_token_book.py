@@ -136,6 +136,15 @@ def test_expired_tokens_of_sign_ins_are_left_out_and_dropped(store: Any) -> None
     assert {listed.id for listed in store.tokens.newest(10)} == {"live", "by hand"}
 
 
+def test_expired_tokens_that_their_holder_was_given_by_a_grant_are_left_out_and_dropped(store: Any) -> None:
+    for token_id, expires_at in (("old", 150.0), ("live", 200.0)):
+        job = Actor(ActorKind.SERVICE, "ci", frozenset(), token_id, expires_at)
+        store.tokens.add(hash_of(token_id), TokenRecord(job, 100.0, "ci"))
+    assert {listed.id for listed in store.tokens.newest(10, 160.0)} == {"live"}
+    store.tokens.drop_old(160.0)
+    assert {listed.id for listed in store.tokens.newest(10)} == {"live"}
+
+
 @pytest.mark.parametrize(
     ("whose", "ended"),
     [

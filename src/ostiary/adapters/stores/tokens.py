@@ -19,6 +19,10 @@ _SELECT_LIVE = f"{_SELECT} INDEXED BY tokens_live WHERE hash = ? AND scope = ? A
 """The index has no revoked ones: time does not tell them from tokens that never were."""
 
 
+_RENEWED = "(sign_in IS NOT NULL OR created_by = actor)"
+"""Tokens that whoever holds them was given for a sign-in, or for another issuer's token, and not made by hand."""
+
+
 class Tokens:
     """Implements `ports.TokenBook`'s reading and `control.ports.TokenStore`. Reads and `used` are quick enough for the
     event loop, the rest is for worker threads."""
@@ -181,8 +185,8 @@ class Tokens:
         return [record for record in map(_record, rows) if record.actor.expires_at > at]
 
     def drop_old(self, before: float) -> None:
-        """Forget the tokens of sign-ins that expired before this: there is a new one every few minutes."""
-        due = "sign_in IS NOT NULL AND expires_at < ?"
+        """Forget the tokens of sign-ins and grants that expired before this: there is a new one every few minutes."""
+        due = f"{_RENEWED} AND expires_at < ?"
         if self._database.row(f"SELECT 1 FROM tokens WHERE {due} LIMIT 1", (before,)) is None:  # noqa: S608 - constant
             return
         with self._database.writing() as connection:
@@ -196,7 +200,7 @@ class Tokens:
 
     def _listed(self, condition: str, values: tuple[Any, ...], limit: int, now: float | None) -> list[TokenRecord]:
         if now is not None:
-            condition += " AND (sign_in IS NULL OR expires_at > ?)"
+            condition += f" AND (NOT {_RENEWED} OR expires_at > ?)"
             values = (*values, now)
         rows = self._database.rows(
             f"{_SELECT} WHERE {condition} ORDER BY created_at DESC, id LIMIT ?", (*values, limit)

@@ -134,19 +134,21 @@ class Recheck:
 
     async def _ask(self, sign_in: SignIn, issuer: OidcIssuer) -> None:
         async with self._asking:
-            if self._clock() < self._resting.get(issuer.name, 0.0):
+            if self._clock() < max(self._resting.get(issuer.name, 0.0), self._resting.get(sign_in.id, 0.0)):
                 return
             try:
                 await whole(self._check(sign_in, issuer))
             except SignInRefusedError as refused:
                 _log.warning("recheck_unclear issuer=%s reason=%s", issuer.name, refused.reason)
-                self._rest(issuer)
+                self._rest(sign_in.id)  # what is odd about one answer says nothing of the others
             except OstiaryError as failure:
                 _log.warning("recheck_unanswered issuer=%s code=%s", issuer.name, failure.code)
-                self._rest(issuer)
+                self._rest(issuer.name)
 
-    def _rest(self, issuer: OidcIssuer) -> None:
-        self._resting[issuer.name] = self._clock() + REST_S
+    def _rest(self, who: str) -> None:
+        now = self._clock()
+        self._resting = {name: until for name, until in self._resting.items() if until > now}
+        self._resting[who] = now + REST_S
 
     async def _check(self, sign_in: SignIn, issuer: OidcIssuer) -> None:
         tokens = await asyncio.to_thread(self._held.of, sign_in.id)
