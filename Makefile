@@ -38,8 +38,8 @@ lint: $(STAMP)-dev ## ruff, mypy and the import rules of the architecture
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-e2e: $(STAMP)-dev $(STAMP)-e2e $(NODE)/node_modules/.package-lock.json ## real SDKs and tools, unchanged, against local upstreams through the gateway
-	$(BIN)/python -m pytest tests/e2e $(PYTEST_ARGS)
+e2e: $(STAMP)-dev $(STAMP)-e2e $(NODE)/node_modules/.package-lock.json $(QUALITY)/stamp ## real SDKs and tools, unchanged, against local upstreams through the gateway
+	E2E_PRESIDIO_PYTHON=$(CURDIR)/$(QUALITY)/bin/python $(BIN)/python -m pytest tests/e2e $(PYTEST_ARGS)
 
 bench: $(STAMP)-dev $(STAMP)-bench ## throughput, latency and memory beside nginx and Envoy
 	$(BIN)/python -m bench
@@ -102,7 +102,7 @@ $(NODE)/node_modules/.package-lock.json: $(NODE)/package.json $(NODE)/package-lo
 
 GROUPS_LOCKED := dev docs e2e bench quality
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+  --no-emit-index-url --no-emit-find-links --no-strip-extras --custom-compile-command "make lock"
 
 # Everything is resolved together once, so that a package has the same version in every file it appears in.
 # What is pinned stays unless it must change; LOCK_ARGS=--upgrade (or "--upgrade-package NAME") moves it.

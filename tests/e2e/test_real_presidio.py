@@ -33,7 +33,7 @@ def fresh_wires() -> None:
 @pytest.fixture(scope="module")
 def presidio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if subprocess.run([PYTHON, "-c", "import presidio_analyzer, flask"], capture_output=True, check=False).returncode:
-        pytest.skip("presidio-analyzer and flask are not installed; E2E_PRESIDIO_PYTHON may name where they are")
+        pytest.fail("presidio-analyzer and flask are not installed where E2E_PRESIDIO_PYTHON says: use `make e2e`")
     directory, port = tmp_path_factory.mktemp("presidio"), free_port()
     url = f"http://127.0.0.1:{port}"
 
