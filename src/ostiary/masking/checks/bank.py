@@ -34,7 +34,8 @@ _ID_BEFORE = re.compile(
     rb"(?:id|ids|Id|ID|uuid|timestamp|ts|time|nonce|hash|seed|offset|size|sequence|seq|serial|sha|commit|version)"
     rb"[\"'`\\]{0,3}\s{0,3}[:=]\s{0,3}[\"'`\\]{0,3}$"
 )
-_LONGER_NUMBER_BEFORE = re.compile(rb"[0-9][.,]$|[0-9A-Fa-f]-$")
+_LONGER_NUMBER_BEFORE = re.compile(rb"[0-9]\.$|(?:^|[^0-9.,])0,$|[0-9A-Fa-f]-$")
+"""A comma behind a number separates cells more often than it begins a fraction; behind 0 it begins one."""
 _GROUP_BEFORE = re.compile(rb"(?:^|[^0-9A-Za-z])[0-9A-Fa-f]{4,5}[ \n]$")
 """Another cell of a table of numbers."""
 _NEIGHBOURS_APART = 16
