@@ -155,11 +155,12 @@ def _become(program: str, arguments: list[str], environment: Mapping[str, str]) 
     sys.stdout.flush()
     sys.stderr.flush()
     # Python ignores these; what it ignores, the tool would ignore too.
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(ignored, signal.SIG_DFL)
+    before = {ignored: signal.signal(ignored, signal.SIG_DFL) for ignored in (signal.SIGPIPE, signal.SIGXFSZ)}
     try:
         os.execve(program, arguments, dict(environment))  # noqa: S606 - that is what this is for
     except OSError as error:
+        for ignored, handler in before.items():
+            signal.signal(ignored, handler)
         raise OperatorError(
             f"{visible(program)} cannot be run: {error.strerror}.", "Check that it is a program for this machine."
         ) from None

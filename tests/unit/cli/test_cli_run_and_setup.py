@@ -166,6 +166,7 @@ def test_what_cannot_be_run_is_a_sentence(ostiary: Ostiary, signed_in: StandIn, 
     for command, sentence in ((["no-such-tool"], "There is no program"), ([str(broken)], "cannot be run")):
         code, _, err = ostiary("run", "--", *command)
         assert (code, sentence in err) == (FAILED, True)
+        assert signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN  # we go on as before
     assert ostiary("run")[0] == WRONG_USAGE
     assert ostiary("run", "--agent", "unknown", "--console", signed_in.url, "--", "true")[0] == FAILED
 
