@@ -31,7 +31,7 @@ demo: $(STAMP)-run ## play the whole story with a local stand-in for Cursor's AP
 	@exec $(BIN)/ostiary demo
 
 test: $(STAMP)-dev ## the whole fast suite; CI runs exactly this after `make lint`
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(PYTEST_ARGS)
 
 lint: $(STAMP)-dev ## ruff, mypy and the import rules of the architecture
 	$(BIN)/ruff check .
