@@ -48,7 +48,7 @@ masking-quality: $(QUALITY)/stamp ## what masking finds and misses, beside two o
 	$(QUALITY)/bin/python -m bench.masking_quality $(QUALITY_ARGS)
 
 endurance: $(STAMP)-dev ## kills, full disks, gigabytes and random examples at full size
-	ENDURANCE_SIZE=full $(BIN)/python -m pytest tests/journey tests/property $(PYTEST_ARGS)
+	ENDURANCE_SIZE=full $(BIN)/python -m pytest tests/journey tests/property tests/attacks/test_g_crowds.py $(PYTEST_ARGS)
 
 fuzz: $(STAMP)-dev ## every fuzz target for FUZZ_SECONDS (default 60)
 	@for target in tests/fuzz/fuzz_*.py; do $(BIN)/python $$target $(FUZZ_SECONDS) || exit 1; done

@@ -39,7 +39,7 @@ def matcher_of(name: str) -> InjectedSecretMatcher:
     )
 
 
-BUSY = settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+BUSY = settings(deadline=None, max_examples=examples(50, 500), suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
@@ -112,7 +112,7 @@ def test_any_split_gives_the_output_of_the_whole(data: st.DataObject, name: str)
     assert fed(matcher, body, list(range(1, len(body)))) == whole
 
 
-@settings(parent=BUSY, max_examples=400)
+@settings(parent=BUSY, max_examples=examples(150, 2_000))
 @given(st.data(), st.sampled_from(sorted(CAST)))
 def test_any_split_of_partial_echoes(data: st.DataObject, name: str) -> None:
     matcher = matcher_of(name)
