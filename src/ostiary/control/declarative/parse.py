@@ -1,7 +1,7 @@
 """A declarative file's text → Configuration."""
 
 from collections.abc import Callable, Mapping
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from ostiary.control.declarative import unavailable
 from ostiary.control.declarative.connections import read_connection, read_secret
@@ -17,34 +17,17 @@ from ostiary.control.declarative.people import (
     read_role,
     read_scim,
 )
-from ostiary.control.declarative.plan import merge
+from ostiary.control.declarative.plan import Entry, merge
 from ostiary.control.declarative.references import check_references
 from ostiary.control.declarative.remote_detectors import read_detector
 from ostiary.control.declarative.rules import read_rule
-from ostiary.model.configuration import Configuration, SecretReference
-from ostiary.model.connection import Connection
-from ostiary.model.detector import DetectorService
-from ostiary.model.issuer import Group, OidcIssuer, SamlIssuer, WorkloadIssuer
+from ostiary.model.configuration import Configuration
 from ostiary.model.masking import MaskingRule
-from ostiary.model.permission import Assignment, Role
-from ostiary.model.rule import Rule
 from ostiary.protocols.kinds import Kind
 
 ENTRIES_MAX = 10_000
 """Most entries of one section."""
 
-_Entry = TypeVar(
-    "_Entry",
-    SecretReference,
-    Connection,
-    Rule,
-    MaskingRule,
-    DetectorService,
-    Group,
-    OidcIssuer | SamlIssuer | WorkloadIssuer,
-    Role,
-    Assignment,
-)
 _SECTIONS = ("version", "secrets", "connections", "groups", "rules", "detectors", "masking", "identity")
 _NOUNS = {
     "connections": "connection",
@@ -117,12 +100,12 @@ def _sections(text: str, filename: str) -> dict[str, Value]:
 def _section(
     value: Value | None,
     section: str,
-    read: Callable[[Value], _Entry],
+    read: Callable[[Value], Entry],
     places: dict[tuple[str, str], Value],
-) -> tuple[_Entry, ...]:
+) -> tuple[Entry, ...]:
     if value is None or value.is_empty:
         return ()
-    entries: list[_Entry] = []
+    entries: list[Entry] = []
     items = value.items(section)
     if len(items) > ENTRIES_MAX:
         value.fail(f"'{section}' has more than {ENTRIES_MAX:,} entries.")

@@ -15,8 +15,8 @@ from ostiary.model.masking import Exemption, MaskingRule, Where
 from ostiary.model.permission import Assignment, Role
 from ostiary.model.rule import Rule, Who
 
-_Entry = TypeVar(
-    "_Entry",
+Entry = TypeVar(
+    "Entry",
     SecretReference,
     Connection,
     Rule,
@@ -92,13 +92,13 @@ def plan(old: Configuration, new: Configuration, prune: bool) -> tuple[Change, .
     )
 
 
-def _merged(old: Sequence[_Entry], new: Sequence[_Entry]) -> tuple[_Entry, ...]:
+def _merged(old: Sequence[Entry], new: Sequence[Entry]) -> tuple[Entry, ...]:
     by_name = {entry.name: entry for entry in old}
     by_name.update((entry.name, entry) for entry in new)
     return tuple(by_name.values())
 
 
-def _changes(kind: str, old: Sequence[_Entry], new: Sequence[_Entry], prune: bool) -> list[Change]:
+def _changes(kind: str, old: Sequence[Entry], new: Sequence[Entry], prune: bool) -> list[Change]:
     before = {entry.name: entry for entry in old}
     after = {entry.name: entry for entry in new}
     changes: list[Change] = []
