@@ -18,11 +18,15 @@ AT_ONCE = 1
 """What strangers send is work under the one lock of Python: a second worker would not be faster, and the event loop
 would wait for both. Further messages wait their turn."""
 
+WAITING_MAX = 256
+"""So many wait at most: about ten seconds of work, and 64 MiB of messages. Networks have limits of their own before."""
+
 USED_ASSERTIONS = "saml-assertion"
 _SLACK_S = 60.0
 """Their ids are remembered so much longer than they could be accepted."""
 
 _workers = ThreadPoolExecutor(AT_ONCE, "saml")
+_places = asyncio.Semaphore(WAITING_MAX)
 
 
 async def checked_response(encoded: str, metadata: IdentityProviderMetadata, **expected: Any) -> Assertion:
@@ -44,4 +48,9 @@ async def use_once(one_time: OneTime, assertion: Assertion) -> None:
 
 
 async def _beside(work: Callable[[], _Result]) -> _Result:
-    return await asyncio.get_running_loop().run_in_executor(_workers, work)
+    if _places.locked():
+        raise SignInRefusedError(
+            "too_many_waiting", "Too many sign-ins are being checked at this moment.", "Try again in a few seconds."
+        )
+    async with _places:
+        return await asyncio.get_running_loop().run_in_executor(_workers, work)

@@ -43,7 +43,7 @@ class Proofs:
             raise _refusal()
         if not await asyncio.to_thread(self._one_time.put, PURPOSE, used, {}, now + REMEMBERED_S):
             raise _refusal()
-        return f"jkt:{checked.thumbprint}"
+        return checked.bound_to
 
 
 def _refusal() -> OAuthError:
