@@ -44,7 +44,7 @@ def sign_ins(database: Database) -> SignIns:
 def test_a_sign_in_is_found_by_its_handle_and_its_id(sign_ins: SignIns) -> None:
     assert sign_ins.of_handle(ONE) == sign_ins.get("si_1") == BROWSER
     assert sign_ins.of_handle(TWO) == TOOL
-    assert sign_ins.of_handle(THREE) is sign_ins.get("si_3") is sign_ins.of_spent_handle(ONE) is None
+    assert sign_ins.of_handle(THREE) is sign_ins.get("si_3") is None
     assert (sign_ins.sealed("si_1"), sign_ins.sealed("si_2"), sign_ins.sealed("si_3")) == (b"tokens", None, None)
     assert (sign_ins.bound_to("si_1"), sign_ins.bound_to("si_2"), sign_ins.bound_to("si_3")) == (None, "jkt:key", None)
 
@@ -53,7 +53,8 @@ def test_a_handle_is_rotated_once_and_then_known_as_spent(sign_ins: SignIns) -> 
     assert sign_ins.rotate("si_2", TWO, THREE, 30.0)
     assert not sign_ins.rotate("si_2", TWO, bytes(32), 31.0)
     assert sign_ins.of_handle(TWO) is None
-    assert sign_ins.of_handle(THREE) == sign_ins.of_spent_handle(TWO) == replace(TOOL, seen_at=30.0)
+    assert sign_ins.of_handle(THREE) == replace(TOOL, seen_at=30.0)
+    assert sign_ins.of_handle(TWO) is None
 
 
 def test_of_callers_that_rotate_at_once_one_does(sign_ins: SignIns) -> None:

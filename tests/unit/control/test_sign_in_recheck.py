@@ -487,7 +487,7 @@ async def test_the_end_goes_through_when_whoever_asked_for_it_goes_away(
 
 async def test_the_end_of_a_service_account(house: SignInRoom) -> None:
     waiting = await house.room.desk.ask(asked("a1", "ci", actor_kind=ActorKind.SERVICE))
-    await house.end.of_service("ci", "disabled")
+    await house.end.of_service("ci")
     assert house.room.desk.get(waiting.id).state is ApprovalState.WITHDRAWN
     assert house.access_changes == 1
     await house.end.reconsider()

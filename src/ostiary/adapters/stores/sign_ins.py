@@ -27,9 +27,6 @@ class SignIns:
     def of_handle(self, handle: bytes) -> SignIn | None:
         return self._one("handle = ?", handle)
 
-    def of_spent_handle(self, handle: bytes) -> SignIn | None:
-        return self._one("spent_handle = ?", handle)
-
     def get(self, sign_in_id: str) -> SignIn | None:
         return self._one("id = ?", sign_in_id)
 

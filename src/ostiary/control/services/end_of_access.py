@@ -56,9 +56,8 @@ class EndOfAccess:
         """End one sign-in with its tokens, and withdraw what these wait for unless their holder has other ones."""
         await whole(self._of_sign_in(sign_in, why))
 
-    async def of_service(self, name: str, why: str) -> None:
-        """End every key of a service account, and withdraw what it waits for. `why` is for a later reader of the code's
-        callers only: the audit entry is theirs to write, with who did it."""
+    async def of_service(self, name: str) -> None:
+        """End every key of a service account, and withdraw what it waits for. The caller writes the entry."""
         await whole(self._of_service(name))
 
     async def reconsider(self) -> None:

@@ -151,7 +151,7 @@ class ServiceAccountService:
                 await asyncio.to_thread(self._accounts.change, account)
                 self._log.write("admin.service-account.disable", caller, {"name": account.name})
             # Also the second time: the first one may have failed here.
-            await self._end.of_service(account.name, "the service account was disabled")
+            await self._end.of_service(account.name)
         return account
 
     async def _enable(self, caller: Caller, name: str) -> ServiceAccount:
